@@ -1,0 +1,1 @@
+"""Where a sweep runs. Knows Ray, knows no science."""

@@ -1,0 +1,96 @@
+"""Data sets by name, by folder, or by their two files."""
+
+import difflib
+import os
+from pathlib import Path
+
+from data_utils.errors import DataError
+from data_utils.isbi2012 import find_isbi2012
+from data_utils.stack import IMAGES_NAME, LABELS_NAME, Stack, read_stack
+from data_utils.synthetic import make_synthetic
+
+DATASETS: dict[str, str] = {
+    "synthetic": "generated neuropil, 20 sections of 256 x 256 px; also synthetic:sections=10,size_px=128,seed=3",
+    "isbi2012": "30 sections of Drosophila nerve cord, 512 x 512 px, from the ISBI 2012 challenge; needs a download",
+}
+
+_SYNTHETIC_OPTIONS = ("sections", "size_px", "seed")
+
+
+def load_dataset(
+    source: str | Path = "synthetic", *, images: Path | None = None, labels: Path | None = None, membrane: str = "auto"
+) -> Stack:
+    """Loads a stack with its membranes.
+
+    Args:
+        source: a name of DATASETS, or a folder with train-volume.tif and train-labels.tif.
+        images: a TIFF stack with another name; `source` is then not looked at.
+        labels: the labels of `images`.
+        membrane: the label value of membranes: "zero", "nonzero", or "auto" (the rarer one).
+
+    Raises:
+        DataError: the data set is unknown, not there, or cannot be used; the message says which file and what to do.
+        ValueError: an unknown `membrane`.
+    """
+    if images is not None:
+        return read_stack(images, labels, membrane=membrane)
+    if labels is not None:
+        raise DataError(f"labels {labels} were given without images: give both, or a folder with {IMAGES_NAME} and {LABELS_NAME}")
+    name, _, options = str(source).partition(":")
+    if name == "synthetic":
+        return make_synthetic(**_synthetic_options(options, str(source)))
+    if str(source) == "isbi2012" and not _is_stack_folder(Path(source)):
+        return find_isbi2012(_isbi2012_folder(), membrane="zero" if membrane == "auto" else membrane)
+    return _load_folder(Path(source).expanduser(), membrane)
+
+
+def data_folder() -> Path:
+    """Where downloaded data sets are kept: $SWEEPS_DATA, else a folder in the user's cache."""
+    if configured := os.environ.get("SWEEPS_DATA"):
+        return Path(configured).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "unet-loss-sweeps"
+
+
+def _is_stack_folder(folder: Path) -> bool:
+    return (folder / IMAGES_NAME).is_file() and (folder / LABELS_NAME).is_file()
+
+
+def _isbi2012_folder() -> Path:
+    folder = data_folder() / "isbi2012"
+    if not _is_stack_folder(folder):
+        raise DataError(
+            f"isbi2012 is not in {folder}: get it with `sweeps data get isbi2012`, or set SWEEPS_DATA to the folder that has it,"
+            f" or name a folder with {IMAGES_NAME} and {LABELS_NAME}"
+        )
+    return folder
+
+
+def _load_folder(folder: Path, membrane: str) -> Stack:
+    if not folder.is_dir():
+        near = difflib.get_close_matches(str(folder), DATASETS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise DataError(f"{folder}: no such folder, and no known data set ({', '.join(DATASETS)}){hint}")
+    if not _is_stack_folder(folder):
+        missing = [name for name in (IMAGES_NAME, LABELS_NAME) if not (folder / name).is_file()]
+        found = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in (".tif", ".tiff"))
+        raise DataError(
+            f"{folder}: {' and '.join(missing)} not found (TIFFs here: {', '.join(found[:10]) or 'none'}); for stacks with other"
+            " names give both files: `data: {images: PATH, labels: PATH}`"
+        )
+    if folder.resolve().name == "isbi2012":
+        return find_isbi2012(folder, membrane="zero" if membrane == "auto" else membrane)
+    return read_stack(folder / IMAGES_NAME, folder / LABELS_NAME, membrane=membrane, name=folder.resolve().name)
+
+
+def _synthetic_options(options: str, source: str) -> dict[str, int]:
+    """The numbers in "sections=10,size_px=128"."""
+    read: dict[str, int] = {}
+    for option in filter(None, options.split(",")):
+        key, _, value = option.partition("=")
+        if key.strip() not in _SYNTHETIC_OPTIONS:
+            raise DataError(f"{source}: unknown option {key.strip()!r}; there are {', '.join(_SYNTHETIC_OPTIONS)}")
+        try:
+            read[key.strip()] = int(value)
+        except ValueError as error:
+            raise DataError(f"{source}: {key.strip()} must be a whole number, got {value!r}") from error
+    return read

@@ -1,0 +1,103 @@
+"""`python -m sweeps.bench step|loss`: the table for people, `--json` for machines (one object a line)."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from sweeps.bench.loss import LossBench, bench_loss
+from sweeps.bench.pairs import SAME, Comparison, circumstances, pick_device
+from sweeps.bench.step import StepBench, bench_step
+from unet.losses import LOSSES
+from unet.precision import resolve_precision
+
+_GOAL = 2.0  # ours against the plain form, on a processor with AVX-512 bf16
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one benchmark and write its table to standard output. Returns 0."""
+    options = _parser().parse_args(arguments)
+    device = pick_device(options.device)
+    torch.set_num_threads(options.threads)
+    lines = _step(options, device) if options.what == "step" else _loss(options, device)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0
+
+
+def _step(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
+    config = StepBench(
+        width=options.width,
+        batch=options.batch,
+        size_px=options.size,
+        depth=options.depth,
+        blocks=options.blocks,
+        precision=resolve_precision(options.precision, device),
+        threads=options.threads,
+    )
+    rows = bench_step(config, device)
+    facts = {**circumstances(device), **dataclasses.asdict(config)}
+    if options.json:
+        return [json.dumps({"bench": "step", **facts, **dataclasses.asdict(row)}) for row in rows]
+    title = f"step: U-Net width {config.width}, depth {config.depth}, batch {config.batch} x {config.size_px} x {config.size_px}, ours in {config.precision}"
+    same, ours = rows
+    verdict = f"ours is {ours.ratio:.2f} times the plain fp32 form (goal on AVX-512 bf16: {_GOAL:g}); {_resolution(same)}"
+    return [*_header(title, facts), *_table(rows), verdict]
+
+
+def _loss(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
+    config = LossBench(names=tuple(options.loss or LOSSES), batch=options.batch, size_px=options.size, blocks=options.blocks)
+    results = bench_loss(config, device)
+    facts = circumstances(device)
+    if options.json:
+        shape = {"batch": config.batch, "size_px": config.size_px}
+        return [
+            json.dumps({"bench": "loss", "loss": name, **facts, **shape, **dataclasses.asdict(row)}) for name, rows in results.items() for row in rows
+        ]
+    lines = _header(f"loss, forward and backward: {config.batch} x 1 x {config.size_px} x {config.size_px} logits, fp32", facts)
+    for name, rows in results.items():
+        lines += ["", name, *_table(rows)]
+    return lines
+
+
+def _header(title: str, facts: dict[str, object]) -> list[str]:
+    return [title, f"{facts['device']}, {facts['threads']} of {facts['cores']} threads, torch {facts['torch']}, {facts['clock']}"]
+
+
+def _table(rows: Sequence[Comparison]) -> list[str]:
+    lines = [f"  {'form':<8}{'ms':>10}{'plain ms':>10}{'times faster':>14}{'95% interval':>18}{'blocks':>8}"]
+    for row in rows:
+        interval = f"{row.low:.3f} - {row.high:.3f}"
+        lines.append(f"  {row.form:<8}{row.form_ms:>10.2f}{row.baseline_ms:>10.2f}{row.ratio:>14.3f}{interval:>18}{row.blocks:>8}")
+    return lines
+
+
+def _resolution(same: Comparison) -> str:
+    return f"the {SAME} row lies in {same.low:.3f} to {same.high:.3f}: differences inside it are none"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sweeps.bench", description=__doc__)
+    kinds = parser.add_subparsers(dest="what", required=True)
+    step = kinds.add_parser("step", help="a training step of ours beside the plain fp32 form of the same net")
+    step.add_argument("--width", type=int, default=16, help="channels of the finest level")
+    step.add_argument("--depth", type=int, default=5, help="levels of the U-Net")
+    step.add_argument("--precision", default="auto", help="of our form: auto, fp32 or bf16")
+    step.set_defaults(size=256)
+    loss = kinds.add_parser("loss", help="each loss beside its plain form and MONAI's")
+    loss.add_argument("--loss", action="append", choices=list(LOSSES), help="only this one; may be given more than once")
+    loss.set_defaults(size=512)
+    for kind in (step, loss):
+        kind.add_argument("--batch", type=int, default=4, help="images a step")
+        kind.add_argument("--size", type=int, help="side of the images in pixels")
+        kind.add_argument("--blocks", type=int, default=8, help="A B B A blocks a form; more narrow the interval")
+        kind.add_argument("--threads", type=int, default=1, help="CPU threads; process CPU time is honest for one")
+        kind.add_argument("--device", default="auto", help="auto, cpu or cuda")
+        kind.add_argument("--json", action="store_true", help="one JSON object a line")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""What there is to choose from, as plain data: losses out of the registry, recipes out of their files."""
+
+import math
+from typing import Any
+
+from sweeps.recipe import shipped_recipes
+from unet.losses import LOSSES, LossSpec, ParameterSpec
+
+
+def loss_rows() -> dict[str, dict[str, Any]]:
+    """Each loss of the registry, by name."""
+    return {name: _loss_row(spec) for name, spec in LOSSES.items()}
+
+
+def recipe_rows() -> dict[str, dict[str, str]]:
+    """Each shipped recipe, by name: what it answers and what it costs, as its own first lines say."""
+    rows = {}
+    for name, path in shipped_recipes().items():
+        comment = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if not line.startswith("#"):
+                break
+            comment.append(line.lstrip("# ").rstrip())
+        answers, _, cost = " ".join(comment).partition("Cost: ")
+        rows[name] = {"name": name, "answers": answers.strip(), "cost": cost.strip()}
+    return rows
+
+
+def _loss_row(spec: LossSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "family": spec.family,
+        "formula": spec.formula,
+        "parameters": {name: _parameter_row(parameter) for name, parameter in spec.parameters.items()},
+        "source": spec.source,
+        "needs": list(spec.needs),
+        "perfect": spec.perfect,
+        "cost": spec.cost,
+        "when": spec.when,
+    }
+
+
+def _parameter_row(parameter: ParameterSpec) -> dict[str, Any]:
+    bounds = {"low": parameter.low, "high": parameter.high, "search_low": parameter.search_low, "search_high": parameter.search_high}
+    finite = {key: None if value is None or math.isinf(value) else value for key, value in bounds.items()}
+    choices = list(parameter.choices) if parameter.choices else None
+    about = {"meaning": parameter.meaning, "source": parameter.source}
+    return {"default": parameter.default, **finite, "log": parameter.log, "choices": choices, **about}

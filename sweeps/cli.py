@@ -1,0 +1,60 @@
+"""The command line. Its verbs stand in `cli_sweep` (run a sweep, look at it), `cli_again` (use what it found) and `cli_catalogue` (what there is).
+
+Exit codes: 0 all complete; 1 a fault of ours; 2 recipe or usage; 3 data; 4 environment, storage or credentials; 5 finished, some trials
+failed; 6 stopped, too many failed; 75 interrupted and resumable; 130 Ctrl-C, resumable.
+"""
+
+import logging
+import sys
+
+import typer
+
+from sweeps import cli_again, cli_catalogue, cli_sweep
+from sweeps.cli_options import errors
+
+app = typer.Typer(
+    name="sweeps",
+    help="Which loss, with which parameters, trains the best U-Net on these sections, and which gets there fastest?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for verbs in (cli_sweep, cli_again, cli_catalogue):
+    verbs.add_to(app)
+
+
+def _failure(error: Exception) -> int | None:
+    """Return the exit code of an error that a user can mend, None of one that is ours."""
+    from cluster.connect import ClusterError
+    from data_utils.errors import DataError
+    from sweeps.folder import FolderError, NameTaken
+    from sweeps.ledger import LedgerError
+    from sweeps.recipe_errors import RecipeError
+    from sweeps.reconcile import ChangedError
+    from sweeps.rerun import NoSuchTrial
+
+    if isinstance(error, RecipeError | NameTaken | ChangedError | NoSuchTrial):
+        return 2
+    if isinstance(error, DataError):
+        return 3
+    return 4 if isinstance(error, ClusterError | FolderError | LedgerError | FileNotFoundError | PermissionError) else None
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend are one message and an exit code, not a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        code = _failure(error)
+        if code is None:
+            raise
+        errors.print(str(error), markup=False, style="red")
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""What the verbs of the command line share: their options, and how they write."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder, such as results/demo-001.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
+Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster; without it a local one is started.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Keep W&B offline.")]
+
+
+def progress_mode(as_json: bool) -> str:
+    """Return how progress is shown: json, live on a terminal, plain lines elsewhere."""
+    return "json" if as_json else "live" if sys.stdout.isatty() else "plain"
+
+
+def say(as_json: bool) -> Any:
+    """Return what writes one line of text for the user."""
+    return (lambda text: print_json({"event": "note", "text": text})) if as_json else (lambda text: console.print(text, markup=False))
+
+
+def print_json(content: Any) -> None:
+    """Write one JSON object on one line of standard output."""
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()

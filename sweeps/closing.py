@@ -1,0 +1,59 @@
+"""The end of a sweep: verdict, report, and the winners as folders of their own. All of it can be made again from the ledger."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sweeps.folder import write_json
+from sweeps.recipe import Recipe
+from sweeps.recipe_file import dump_yaml
+from sweeps.record import SweepRecord, TrialRecord, load_results
+from sweeps.report import write_report
+from sweeps.verdict import compute_verdict
+
+logger = logging.getLogger(__name__)
+
+
+def close_sweep(folder: Path) -> tuple[dict[str, Any], Path]:
+    """Write verdict.json, report/, best/ and fastest/; return the verdict and the report's page."""
+    record = load_results(folder)
+    verdict = compute_verdict(record)
+    write_json(folder / "verdict.json", verdict)
+    for which in ("best", "fastest"):
+        write_winner(record, verdict, which)
+    return verdict, write_report(record, verdict, folder)
+
+
+def winner(record: SweepRecord, verdict: dict[str, Any], which: str) -> TrialRecord | None:
+    """Return the trial that stands for `best` or `fastest`, or None when the verdict names none."""
+    named = verdict.get(which)
+    if not named:
+        return None
+    return next((trial for trial in record.trials if trial.trial_id == named["trial"]), None)
+
+
+def winning_recipe(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
+    """Return the recipe of one trial's configuration alone: its loss and numbers fixed, one trial, the same finalists."""
+    recipe = {key: dict(value) if isinstance(value, dict) else value for key, value in record.recipe.items()}
+    parameters = Recipe.from_resolved(record.recipe).loss_parameters(trial.loss, trial.suggestion)
+    recipe["losses"] = {trial.loss: {"loss": trial.function, **parameters}}
+    recipe["train"] |= {key.removeprefix("train."): value for key, value in trial.suggestion.items() if key.startswith("train.")}
+    recipe["search"] |= {"trials_per_loss": 1, "early_stop": None}
+    return Recipe.from_resolved(recipe).resolved()
+
+
+def write_winner(record: SweepRecord, verdict: dict[str, Any], which: str) -> None:
+    """Write `best/` or `fastest/`: recipe.yaml, model.safetensors, metrics.json."""
+    trial = winner(record, verdict, which)
+    target = record.folder / which
+    if trial is None:
+        shutil.rmtree(target, ignore_errors=True)
+        return
+    target.mkdir(exist_ok=True)
+    (target / "recipe.yaml").write_text(dump_yaml(winning_recipe(record, trial)))
+    weights = trial.folder / "best.safetensors"
+    if weights.exists():
+        shutil.copyfile(weights, target / "model.safetensors")
+    (target / "metrics.json").write_text(json.dumps({"trial": trial.trial_id, "verdict": verdict[which], "result": trial.result}, indent=1))

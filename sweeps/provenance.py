@@ -1,0 +1,91 @@
+"""Where a sweep comes from: versions, hardware, command, data. Written once, so that a row of the report can be made again."""
+
+import datetime
+import os
+import platform
+import subprocess
+import sys
+import uuid
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data_utils import Stack
+from unet.metrics.sanity import sanity_rows
+
+PACKAGES = ("torch", "ray", "optuna", "wandb", "tifffile", "numpy", "scipy", "scikit-image", "safetensors", "pydantic")
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions of Python and of what the science depends on; None for what is not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def hardware() -> dict[str, Any]:
+    """Return the processor, its cores and the GPUs of the driver's machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"processor": _processor(), "cores": cores, "gpus": gpus, "system": platform.platform()}
+
+
+def code_version() -> str | None:
+    """Return the commit of the checkout that runs, with a plus sign when files differ from it; None outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def provenance(name: str) -> dict[str, Any]:
+    """Return what is known of this launch, with a fresh uuid."""
+    return {
+        "schema": 1,
+        "name": name,
+        "uuid": uuid.uuid4().hex,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": ["sweeps", *sys.argv[1:]],
+        "code": code_version(),
+        "versions": versions(),
+        "hardware": hardware(),
+    }
+
+
+def describe_data(stack: Stack, source: str, sections: tuple[int, ...]) -> dict[str, Any]:
+    """Return what data.json holds: shape, hash, what was taken as membrane, and the sanity rows of `sections`."""
+    assert stack.membrane_ZHW is not None
+    chosen = list(sections)
+    return {
+        "schema": 1,
+        "source": source,
+        "name": stack.name,
+        "shape": list(stack.raw_ZHW.shape),
+        "dtype": str(stack.raw_ZHW.dtype),
+        "voxel_size_nm": list(stack.voxel_size_nm),
+        "sha256": stack.sha256(),
+        "membrane_rule": stack.membrane_rule,
+        "membrane_share": float(stack.membrane_ZHW.mean()),
+        "notes": list(stack.notes),
+        "sanity_sections": chosen,
+        "sanity": sanity_rows(stack.raw_ZHW[chosen], stack.membrane_ZHW[chosen]),
+    }

@@ -1,0 +1,40 @@
+"""The commands that reproduce what the report shows."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeps.report.overview import Overview
+from sweeps.report.wording import clean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command and what it is for."""
+
+    line: str
+    why: str
+
+
+def commands(overview: Overview, folder: Path) -> list[Command]:
+    """Return the commands for the sweep in `folder`, which is named as it would be from its project's root."""
+    place = shlex.quote(clean(_short(folder), 300))
+    lines = [
+        (f"sweeps rerun {place} --trial best", "train the best configuration again and compare with what was recorded"),
+        (f"sweeps rerun {place} --trial best --seeds 3", "the same with other seeds: mean and spread"),
+        (f"sweeps rerun {place} --trial fastest", "the fastest configuration again"),
+        (f"sweeps best {place}", "write the winner as a recipe of its own"),
+        (f"sweeps launch {shlex.quote(clean(f'{_short(folder)}/recipe.yaml', 300))}", "the whole sweep again"),
+        (f"sweeps report {place}", "write this report again from the recorded results"),
+    ]
+    if not overview.verdict.get("best"):
+        lines = [entry for entry in lines if "rerun" not in entry[0] and "sweeps best" not in entry[0]]
+        lines.insert(0, (f"sweeps resume {place}", "go on to the planned number of trials"))
+    return [Command(line=line, why=why) for line, why in lines]
+
+
+def _short(folder: Path) -> str:
+    """A results folder as `results/demo-001`: the path above it is the writer's machine, and nobody else's business."""
+    if not folder.is_absolute():
+        return str(folder)
+    return f"{folder.parent.name}/{folder.name}" if folder.parent.name == "results" else folder.name

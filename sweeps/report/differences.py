@@ -1,0 +1,135 @@
+"""Paired differences between losses: each pair with its interval, ties called ties."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sweeps.contenders import finite
+from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, score_axis, write
+from sweeps.report.csv_table import CsvTable
+from sweeps.report.label_places import text_width
+from sweeps.report.overview import Overview
+from sweeps.report.palette import INK, MUTED, PAPER, RULE
+from sweeps.report.wording import count, dig, say_metric, say_range, say_signed, short
+
+NAME = "differences"
+TITLE = "Paired differences"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One row of the verdict's pairs, turned so that the difference is not negative."""
+
+    a: str
+    b: str
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    significant: bool
+    identical: bool
+    """The two names ran the very same trainings, bit for bit."""
+
+    @property
+    def words(self) -> str:
+        """What the pair comes to."""
+        if self.significant:
+            return f"{short(self.a, 18)} is ahead"
+        return "the same runs" if self.identical else "tie" if self.p is not None else "tie: too few runs"
+
+
+def pairs_of(overview: Overview) -> list[Pair]:
+    """Return the pairs that have a difference, the better loss first, largest difference first."""
+    pairs = []
+    for entry in dig(overview.verdict, "pairs", ()):
+        difference = finite(entry.get("difference")) if isinstance(entry, Mapping) else None
+        if difference is None:
+            continue
+        a, b, low, high = str(entry.get("a")), str(entry.get("b")), finite(entry.get("low")), finite(entry.get("high"))
+        if (difference < 0) == overview.maximise and difference:
+            a, b, difference = b, a, -difference
+            low, high = (None if high is None else -high), (None if low is None else -low)
+        pairs.append(
+            Pair(
+                a=a,
+                b=b,
+                difference=difference,
+                low=low,
+                high=high,
+                p=finite(entry.get("p")),
+                p_holm=finite(entry.get("p_holm")),
+                identical=entry.get("identical") is True,
+                significant=entry.get("significant") is True,
+            )
+        )
+    return sorted(pairs, key=lambda pair: (not pair.significant, -abs(pair.difference)))
+
+
+def draw(overview: Overview, layout: Layout) -> Figure:
+    """Draw the figure."""
+    pairs = pairs_of(overview)
+    if not pairs:
+        raise NothingToShow("there is no pair of losses with finalists to compare.")
+    row, top = 26.0 if not layout.narrow else 40.0, 14.0
+    body = row * len(pairs)
+    names = [f"{short(pair.a, 18)} {chr(8722)} {short(pair.b, 18)}" for pair in pairs]
+    left = 24.0 + max(text_width(name, 12.4) for name in names) if not layout.narrow else 8.0
+    right = 150.0 if not layout.narrow else 16.0
+    figure = new_figure(layout, top + body + 56)
+    axes = axes_at(figure, left=left, top=top, width=layout.width_px - left - right, height=body)
+    axes.set_ylim(len(pairs) - 0.5, -0.5)
+    axes.set_yticks([])
+    ends = [end for pair in pairs for end in (pair.low, pair.high, pair.difference, 0.0) if end is not None]
+    margin = 0.06 * (max(ends) - min(ends)) or 0.01
+    axes.set_xlim(min(ends) - margin, max(ends) + margin)
+    name_axes(axes, x=f"difference in {say_metric(overview.metric)}, 95% interval", grid="x")
+    score_axis(axes.xaxis)
+    axes.axvline(0, color=INK.stand_in, linewidth=1.2)
+    floor = finite(dig(overview.verdict, "noise_floor.value"))
+    if floor is not None:
+        axes.axvspan(-floor, floor, color=RULE.stand_in, linewidth=0)
+    for slot, (pair, name) in enumerate(zip(pairs, names, strict=True)):
+        _row(axes, slot, pair, name, layout)
+    return figure
+
+
+def _row(axes: Axes, slot: int, pair: Pair, name: str, layout: Layout) -> None:
+    colour = INK.stand_in if pair.significant else MUTED.stand_in
+    if pair.low is not None and pair.high is not None:
+        axes.plot([pair.low, pair.high], [slot, slot], color=colour, linewidth=2, solid_capstyle="butt")
+    fill = colour if pair.significant else PAPER.stand_in
+    axes.plot([pair.difference], [slot], marker="o", markersize=8, markerfacecolor=fill, markeredgecolor=colour, markeredgewidth=1.8)
+    if layout.narrow:
+        write(axes, f"{name}: {pair.words}", (0, slot - 0.5), (2, -2), where="row", level="top", colour=colour)
+    else:
+        write(axes, name, (0, slot), (-12, 0), where="row", align="right", colour=colour)
+        write(axes, pair.words, (1, slot), (12, 0), where="row", colour=colour, bold=pair.significant)
+
+
+def caption(overview: Overview) -> str:
+    """Return the sentences under the figure."""
+    pairs = pairs_of(overview)
+    ahead = sum(pair.significant for pair in pairs)
+    floor = " The grey band is the noise floor: one loss against itself." if finite(dig(overview.verdict, "noise_floor.value")) else ""
+    return (
+        f"{count(len(pairs), 'pair')}, compared run by run on the same seeds and folds: {ahead} with a winner (filled), "
+        f"{len(pairs) - ahead} tied (hollow). A pair ties when its difference could be chance after Holm's correction.{floor}"
+    )
+
+
+def alternative(overview: Overview) -> str:
+    """Return what the figure says, in words."""
+    words = [
+        f"{short(p.a, 18)} minus {short(p.b, 18)} {say_signed(p.difference)} ({say_range(p.low, p.high, 4)}), {p.words}"
+        for p in pairs_of(overview)
+    ]
+    return "Forest plot of paired differences. " + "; ".join(words) + "."
+
+
+def table(overview: Overview) -> CsvTable:
+    """Return one row a pair."""
+    rows = [(p.a, p.b, p.difference, p.low, p.high, p.p, p.p_holm, p.significant) for p in pairs_of(overview)]
+    return CsvTable(columns=("a", "b", "difference", "low", "high", "p", "p_holm", "significant"), rows=tuple(rows))

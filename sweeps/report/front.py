@@ -1,0 +1,200 @@
+"""The headline figure: quality against time, one point a loss, and the front of those that nothing beats in both."""
+
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sweeps.contenders import finite
+from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, points, score_axis, write
+from sweeps.report.csv_table import CsvTable
+from sweeps.report.label_places import Box, box_around, place_labels
+from sweeps.report.overview import Estimate, LossView, Overview, seconds_to, train_seconds
+from sweeps.report.palette import MUTED, PANEL
+from sweeps.report.wording import count, dig, listed, say, say_metric, say_seconds
+
+NAME = "front"
+TITLE = "Quality against time"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One loss in the figure."""
+
+    loss: LossView
+    seconds: float | None
+    """Median train seconds to the target (or of the training, when there is no target); None: never reached."""
+    score: Estimate
+    seeds: tuple[tuple[float, float], ...]
+    """(seconds, score) of each finalist that has both."""
+
+
+def _timed(overview: Overview) -> bool:
+    """Return whether time-to-target can be the horizontal axis: there is a target, and some loss reached it."""
+    return overview.verdict.get("front_clock") != "train" and any(
+        finite(dig(loss.row, "seconds.to_target.median")) is not None for loss in overview.losses
+    )
+
+
+def points_of(overview: Overview) -> list[Point]:
+    """Return the losses that have a score, with their place in time."""
+    timed = _timed(overview)
+    found = []
+    for loss in overview.losses:
+        score = loss.estimate(overview.metric)
+        if score.mean is None:
+            continue
+        if timed:
+            seconds = finite(dig(loss.row, "seconds.to_target.median"))
+            pairs = [(seconds_to(trial, overview)(trial)) for trial in loss.runs]
+        else:
+            seconds = finite(dig(loss.row, "seconds.train"))
+            pairs = [(train_seconds(trial)(trial)) for trial in loss.runs]
+        seeds = tuple((x, y) for x, y in pairs if x is not None and y is not None)
+        found.append(Point(loss=loss, seconds=seconds, score=score, seeds=seeds))
+    return found
+
+
+def draw(overview: Overview, layout: Layout) -> Figure:
+    """Draw the figure."""
+    shown = points_of(overview)
+    if not shown:
+        raise NothingToShow("no loss has a score yet, so there is no quality to set against time.")
+    placed = [point for point in shown if point.seconds is not None]
+    missed = [point for point in shown if point.seconds is None]
+    height = 470.0 if not layout.narrow else 400.0
+    figure = new_figure(layout, height)
+    left, right = (54.0, 24.0) if not layout.narrow else (46.0, 14.0)
+    strip = 0.0 if not missed else 170.0 if not layout.narrow else 96.0
+    room = layout.width_px - left - right - strip
+    axes = axes_at(figure, left=left, top=44, width=room - (14 if missed else 0), height=height - 104)
+    _scale(axes, placed, shown)
+    name_axes(axes, x=_time_label(overview), y=f"{say_metric(overview.metric)}, mean and 95% interval", grid="both")
+    front = set(overview.front)
+    score_axis(axes.yaxis)
+    _front_line(axes, [point for point in placed if point.loss.name in front])
+    for point in placed:
+        _point(axes, point, filled=not front or point.loss.name in front)
+    _labels(axes, placed, overview)
+    if missed:
+        _missed(axes_at(figure, left=left + room, top=44, width=strip, height=height - 104, share_y=axes), missed, layout)
+    return figure
+
+
+def _scale(axes: Axes, placed: list[Point], shown: list[Point]) -> None:
+    """Both axes around what there is; time is logarithmic when it spans more than a factor of 8."""
+    times = [x for point in placed for x in (point.seconds, *(seed[0] for seed in point.seeds)) if x is not None]
+    positive = [x for x in times if x > 0]
+    if positive and max(positive) > 8 * min(positive):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: say_seconds(value))
+        axes.xaxis.set_minor_formatter(lambda value, _: "")
+        axes.set_xlim(min(positive) / 1.3, max(positive) * 1.5)
+    else:
+        first, last = min(times, default=0.0), max(times, default=1.0)
+        room = last - first or 0.2 * last or 1.0
+        axes.set_xlim(max(0.0, first - 0.25 * room), last + 0.25 * room)
+    values = [y for point in shown for y in (point.score.mean, point.score.low, point.score.high, *(s[1] for s in point.seeds))]
+    known = [y for y in values if y is not None]
+    margin = 0.12 * (max(known) - min(known)) or 0.01
+    axes.set_ylim(min(known) - margin, max(known) + margin)
+
+
+def _front_line(axes: Axes, front: list[Point]) -> None:
+    """For any time, the best quality that can be had: a staircase through the front."""
+    steps = sorted((point.seconds or 0.0, point.score.mean or 0.0) for point in front)
+    if steps:
+        bottom, right = axes.get_ylim()[0], axes.get_xlim()[1]
+        x = [steps[0][0]] + [seconds for seconds, _ in steps] + [right]
+        y = [bottom] + [score for _, score in steps] + [steps[-1][1]]
+        axes.fill_between(x, bottom, y, step="post", color=PANEL.stand_in, linewidth=0, zorder=0)
+        axes.step(x, y, where="post", color=MUTED.stand_in, linewidth=1.2, dashes=(4, 3), zorder=1.5)
+
+
+def _point(axes: Axes, point: Point, *, filled: bool) -> None:
+    look, x = point.loss.look, point.seconds or 0.0
+    for seed_x, seed_y in point.seeds:
+        points(axes, [seed_x], [seed_y], look, size=7, alpha=0.55)
+    if point.score.low is not None and point.score.high is not None:
+        axes.plot([x, x], [point.score.low, point.score.high], color=look.mark, linewidth=2.2, solid_capstyle="butt")
+    points(axes, [x], [point.score.mean or 0.0], look, filled=filled, size=13)
+
+
+def _labels(axes: Axes, placed: list[Point], overview: Overview) -> None:
+    to_pixels = axes.transData.transform
+    spots = [tuple(to_pixels((point.seconds, point.score.mean))) for point in placed]
+    obstacles = [box_around(x, y, 9, 9) for x, y in spots]
+    for point in placed:
+        obstacles += [box_around(*to_pixels(seed), 4, 4) for seed in point.seeds]
+        if point.score.low is not None and point.score.high is not None:
+            (x, low), (_, high) = to_pixels((point.seconds, point.score.low)), to_pixels((point.seconds, point.score.high))
+            obstacles.append(Box(left=x - 8, bottom=low, right=x + 8, top=high))
+    area = axes.get_window_extent()
+    frame = Box(left=area.x0, bottom=area.y0, right=area.x1, top=area.y1)
+    names = [point.loss.label + _title(point, overview) for point in placed]
+    for point, text, place in zip(placed, names, place_labels(spots, names, obstacles, frame, size_px=14, gap_px=13), strict=True):
+        at, level = (point.seconds or 0.0, point.score.mean or 0.0), {"center": "center_baseline"}.get(place.vertical, place.vertical)
+        write(axes, text, at, (place.dx, place.dy), align=place.align, level=level, colour=point.loss.look.text, size=14, bold=True)
+
+
+def _title(point: Point, overview: Overview) -> str:
+    titles = [word for word in ("best", "fastest") if dig(overview.verdict, f"{word}.loss") == point.loss.name]
+    return f"\n{' and '.join(titles)}" if titles else ""
+
+
+def _missed(axes: Axes, missed: list[Point], layout: Layout) -> None:
+    """Losses that have a quality but never reached the target, in a strip of their own."""
+    axes.set_facecolor(PANEL.stand_in)
+    axes.set_xlim(-0.6, len(missed) - 0.4)
+    axes.tick_params(labelleft=False)
+    axes.set_xticks([])
+    axes.set_xlabel("never reached" if not layout.narrow else "never", loc="center", labelpad=8)
+    for slot, point in enumerate(missed):
+        _point(axes, Point(loss=point.loss, seconds=float(slot), score=point.score, seeds=()), filled=False)
+        top = point.score.mean if point.score.high is None else point.score.high
+        rise = 12 if point.score.high is None else 6
+        write(axes, point.loss.label, (slot, top or 0.0), (0, rise), align="center", level="bottom", colour=point.loss.look.text, bold=True)
+    axes.spines["bottom"].set_color(MUTED.stand_in)
+
+
+def _time_label(overview: Overview) -> str:
+    if _timed(overview):
+        metric = say_metric(dig(overview.verdict, "target.metric", overview.metric))
+        return f"train seconds to {metric} {say(overview.target)}, median"
+    return "train seconds of the whole training"
+
+
+def caption(overview: Overview) -> str:
+    """Return the sentences under the figure."""
+    filled = (
+        "Filled markers are on the front: no other loss is both better and faster; the shaded side is beaten by it. "
+        if overview.front
+        else ""
+    )
+    rule = dig(overview.verdict, "target.rule")
+    if _timed(overview):
+        time = f"Time is train seconds until {say(overview.target)} is first reached; a run that never gets there counts as infinite. "
+        time += f"Target: {rule}. " if rule else ""
+    else:
+        time = "No loss has a time to the target, so time is that of the whole training. "
+    return (
+        f"Up and to the left is better. {filled}{time}Small markers are single runs over seeds and folds, bars 95% intervals of the mean."
+    )
+
+
+def alternative(overview: Overview) -> str:
+    """Return what the figure says, in words."""
+    spots = [f"{p.loss.label} {say(p.score.mean)} at {say_seconds(p.seconds) if p.seconds else 'no time'}" for p in points_of(overview)]
+    front = listed([loss.label for loss in overview.losses if loss.name in overview.front])
+    return f"Scatter of {count(len(spots), 'loss', 'losses')}: {'; '.join(spots)}." + (f" On the front: {front}." if front else "")
+
+
+def table(overview: Overview) -> CsvTable:
+    """Return the numbers behind the figure: one row a loss, then one a finalist."""
+    rows = []
+    for point in points_of(overview):
+        on_front = point.loss.name in overview.front
+        score = point.score
+        rows.append((point.loss.name, "mean", point.seconds, score.mean, score.low, score.high, on_front))
+        rows += [(point.loss.name, "run", x, y, None, None, on_front) for x, y in point.seeds]
+    return CsvTable(columns=("loss", "kind", "train_seconds", overview.metric, "low", "high", "on_front"), rows=tuple(rows))

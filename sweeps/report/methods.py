@@ -1,0 +1,157 @@
+"""The Methods paragraph: what was done, in sentences ready to paste, from the recipe and the record alone.
+
+A sentence whose facts are missing is left out rather than guessed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.contenders import finite
+from sweeps.report.overview import LossView, Overview
+from sweeps.report.wording import clean, count, dig, listed, say, say_metric, say_seconds, say_value, short
+
+_OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+_SAMPLERS = {
+    "tpe": "Optuna's tree-structured Parzen estimator (Akiba et al. 2019)",
+    "random": "random sampling (Optuna, Akiba et al. 2019)",
+}
+
+
+def methods(overview: Overview) -> list[str]:
+    """Return the paragraph's parts: data and network, search, comparison, circumstances."""
+    parts = (_data(overview) + _network(overview), _search(overview), _comparison(overview), _circumstances(overview))
+    return [" ".join(sentences) for sentences in parts if sentences]
+
+
+def _data(overview: Overview) -> list[str]:
+    data, recipe = overview.record.data, overview.record.recipe
+    name = short(data.get("name") or dig(recipe, "data.source", "the given sections"), 80)
+    shape, voxel, digest, rule = (data.get(key) for key in ("shape", "voxel_size_nm", "sha256", "membrane_rule"))
+    what = []
+    if isinstance(shape, list | tuple) and len(shape) == 3:
+        what.append(f"{shape[0]} sections of {shape[1]} x {shape[2]} pixels")
+    if isinstance(voxel, list | tuple) and len(voxel) == 3:
+        depth, height, width = map(say_value, voxel)
+        what.append(f"{height} x {width} nm a pixel, {depth} nm between sections")
+    if isinstance(digest, str):
+        what.append(f"SHA-256 {clean(digest, 80)}")
+    sentences = [f"The data were {name}" + (f" ({'; '.join(what)})." if what else ".")]
+    if rule:
+        sentences.append(f"Of the labels, {clean(rule, 200)}.")
+    if positive := dig(recipe, "data.positive"):
+        sentences.append(f"The positive class of the losses was {clean(positive, 40)}; all scores are of membranes.")
+    return sentences
+
+
+def _network(overview: Overview) -> list[str]:
+    model, train, data = (dig(overview.record.recipe, key, {}) for key in ("model", "train", "data"))
+    if not model or not train:
+        return []
+    crop = f" of {data['crop_px']} x {data['crop_px']} pixels" if finite(data.get("crop_px")) else ""
+    changes = [word for key, word in (("flips", "mirror images"), ("quarter_turns", "turns by 90 degrees")) if data.get(key)]
+    changes += [f"elastic deformation of {say_value(data['elastic_px'])} pixels"] if finite(data.get("elastic_px")) else []
+    augmented = f" with random {listed(changes)}" if changes else ""
+    numbers = [
+        f", {word} {said}" for key, word in (("lr", "learning rate"), ("weight_decay", "weight decay")) if (said := _domain(train.get(key)))
+    ]
+    optimizer = _OPTIMIZERS.get(str(train.get("optimizer")), clean(train.get("optimizer", "its optimizer"), 40))
+    network = (
+        f"A U-Net (Ronneberger et al. 2015) of {say_value(model.get('depth'))} levels, with {say_value(model.get('width'))} channels in the "
+        f"first, was trained on random crops{crop}{augmented}, in batches of {say_value(train.get('batch_size'))}, with "
+        f"{optimizer}{''.join(numbers)}, for at most {_number(train.get('epochs'), 'epoch')} of "
+        f"{_number(data.get('crops_per_section'), 'crop')} a training section."
+    )
+    return [network]
+
+
+def _number(value: Any, noun: str) -> str:
+    return count(int(finite(value) or 0), noun)
+
+
+def _domain(value: Any) -> str:
+    """A number, or the range it was searched over; nothing for 0, which means that it was not used."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("choices"), list):
+            return f"chosen from {listed([say_value(choice) for choice in value['choices']])}"
+        if finite(value.get("low")) is None or finite(value.get("high")) is None:
+            return ""
+        return f"searched from {say_value(value['low'])} to {say_value(value['high'])}" + (" (logarithmic)" if value.get("log") else "")
+    return say_value(value) if finite(value) else ""
+
+
+def _search(overview: Overview) -> list[str]:
+    search = dig(overview.record.recipe, "search", {})
+    if not search or not overview.losses:
+        return []
+    first = ", beginning with the literature's defaults" if search.get("start_with_defaults") else ""
+    losses = listed([_loss(loss, overview) for loss in overview.losses])
+    sentences = [
+        f"{count(len(overview.losses), 'loss was', 'losses were')} compared: {losses}.",
+        f"Each had a study of its own with a budget of {_number(search.get('trials_per_loss'), 'trial')}, proposed by "
+        f"{_SAMPLERS.get(str(search.get('sampler')), 'Optuna')}{first} and run by Ray Tune (Liaw et al. 2018).",
+    ]
+    stop = search.get("early_stop")
+    if isinstance(stop, Mapping):
+        grace, factor = _number(stop.get("grace_epochs"), "epoch"), say_value(stop.get("factor"))
+        sentences.append(
+            "Weak trials were stopped early by asynchronous successive halving (Li et al. 2020) within each loss, after at least "
+            f"{grace}, one in {factor} going on at each rung."
+        )
+    folds, fold = (finite(dig(overview.record.recipe, f"data.{key}")) for key in ("folds", "search_fold"))
+    where = "" if folds is None or fold is None else f" on block {int(fold)} (from 0) of {int(folds)} contiguous blocks of sections"
+    metric = say_metric(overview.metric)
+    sentences.append(f"Trials were pruned and chosen by {metric} at the best threshold{where}, never by the value of their loss.")
+    return sentences
+
+
+def _loss(loss: LossView, overview: Overview) -> str:
+    """A loss's name with the ranges of what was searched of its own parameters."""
+    entry = dig(overview.record.recipe, "losses", {}).get(loss.name)
+    ranges = []
+    for key, value in entry.items() if isinstance(entry, Mapping) else ():
+        if isinstance(value, Mapping) and (said := _domain(value)):
+            ranges.append(f"{short(key, 24)} {said}")
+    return short(loss.name, 40) + (f" ({', '.join(ranges)})" if ranges else "")
+
+
+def _comparison(overview: Overview) -> list[str]:
+    finalists = [trial for loss in overview.losses for trial in loss.finalists]
+    if not finalists:
+        return []
+    seeds, folds = (
+        count(len({getattr(trial, key) for trial in finalists}), noun) for key, noun in (("seed", "fresh seed"), ("fold", "fold"))
+    )
+    sentences = [
+        f"The best configuration of each loss was then trained again with {seeds} on {folds}, the same for every loss and without early "
+        "stopping; decision thresholds were calibrated on sections used neither for training nor for testing.",
+        "Only these runs are ranked.",
+    ]
+    if dig(overview.verdict, "pairs", ()):
+        rule = dig(overview.verdict, "groups_rule", "Losses that cannot be told apart are called tied.")
+        sentences += ["Differences are paired by seed and fold, with 95% intervals from Student's t.", clean(rule, 500)]
+    sentences.append("V_rand and V_info are the thinned scores of the ISBI 2012 challenge (Arganda-Carreras et al. 2015).")
+    if overview.target is not None:
+        metric = say_metric(dig(overview.verdict, "target.metric", overview.metric))
+        sentences.append(
+            f"Speed is the median of the train seconds, evaluation excluded, until a {metric} of {say(overview.target)} was first reached on the "
+            "calibration sections; a run that never reached it counts as infinite."
+        )
+    return sentences
+
+
+def _circumstances(overview: Overview) -> list[str]:
+    environments = [dig(trial.result, "environment", {}) for trial in overview.record.trials]
+
+    def met(key: str) -> str:
+        return listed(list(dict.fromkeys(clean(env[key], 80) for env in environments if env.get(key))))
+
+    sentences = []
+    if met("device"):
+        precision = f" in {met('precision')}" if met("precision") else ""
+        torch = f" with PyTorch {met('torch')} (Paszke et al. 2019)" if met("torch") else ""
+        processor = clean(dig(overview.record.provenance, "hardware.processor", ""), 100)
+        sentences.append(f"Training ran on {met('device')}{precision}{torch}" + (f"; the machine has {processor}." if processor else "."))
+    seconds = [value for trial in overview.record.trials if (value := finite(dig(trial.result, "seconds.wall"))) is not None]
+    if seconds:
+        sentences.append(f"The trials took {say_seconds(sum(seconds))} in all.")
+    return sentences

@@ -1,0 +1,213 @@
+"""The report's tables: leaderboard, failures, versions and data."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sweeps.contenders import finite
+from sweeps.report.canvas import NothingToShow
+from sweeps.report.differences import pairs_of
+from sweeps.report.grid import Cell, Column, Grid, bars, estimated, figure, words
+from sweeps.report.overview import LossView, Overview
+from sweeps.report.wording import (
+    ABSENT,
+    NEVER,
+    clean,
+    dig,
+    say,
+    say_metric,
+    say_parameters,
+    say_range,
+    say_seconds,
+    say_signed,
+    short,
+)
+
+_SCORES = ("v_rand", "v_info")
+
+
+def leaderboard(overview: Overview) -> Grid:
+    """Return one row a loss, best first, and the sanity rows below."""
+    metric = overview.metric
+    columns = (
+        Column(key="rank", title="#", numeric=True, lower_is_better=True),
+        Column(key="loss", title="Loss", lower_is_better=True),
+        Column(key=metric, title=say_metric(metric), numeric=True, hint="mean over the finalists' seeds and folds, and its 95% interval"),
+        Column(key="", title="Interval"),
+        Column(key="tie_group", title="Group", lower_is_better=True, hint="losses with the same letter cannot be told apart"),
+        Column(key="membrane_dice_at_half", title="Dice at .5", numeric=True, hint="at threshold 0.5 instead of the calibrated one"),
+        *(Column(key=name, title=say_metric(name), numeric=True) for name in _SCORES),
+        Column(key="seconds_to_target", title="To target", numeric=True, lower_is_better=True, hint="median train seconds to the target"),
+        Column(key="seconds_per_epoch", title="s/epoch", numeric=True, lower_is_better=True),
+        Column(key="finalists", title="Runs", numeric=True, hint="finalists with a score"),
+        Column(key="trials", title="Trials", numeric=True, hint="of the search"),
+        Column(key="pruned", title="Pruned", numeric=True, lower_is_better=True, hint="trials stopped early as weak"),
+        Column(key="failed", title="Failed", numeric=True, lower_is_better=True),
+        Column(key="peak_memory_mib", title=""),
+        Column(key="parameters", title=""),
+    )
+    letters = _letters(overview)
+    intervals = bars([loss.estimate(metric) for loss in overview.losses])
+    rows = tuple(_row(loss, overview, bar, letters) for loss, bar in zip(overview.losses, intervals, strict=True))
+    return Grid(
+        name="leaderboard",
+        caption=f"Losses by {say_metric(metric)}; activate a heading to sort by it.",
+        columns=columns,
+        rows=rows,
+        scale_rows=tuple(_sanity_row(row, overview) for row in overview.sanity),
+        scale_title="For scale: no network",
+        sortable=True,
+    )
+
+
+def _row(loss: LossView, overview: Overview, bar: Any, letters: dict[str, str]) -> tuple[Cell, ...]:
+    estimate = loss.estimate(overview.metric)
+    letter = letters.get(loss.name)
+    parameters = say_parameters(loss.row.get("params") or _searched(loss, overview))
+    return (
+        Cell(text=str(loss.rank or ABSENT), value=loss.rank),
+        Cell(text=short(loss.name, 40), value=loss.name, loss=loss, second=_configuration(loss, parameters)),
+        estimated(estimate),
+        Cell(text="" if bar else ABSENT, bar=bar),
+        Cell(text=letter or ABSENT, value=letter),
+        figure(loss.estimate("membrane_dice_at_half").mean),
+        *(figure(loss.estimate(name).mean) for name in _SCORES),
+        _to_target(loss),
+        figure(dig(loss.row, "seconds.per_epoch"), text=_per_epoch(loss)),
+        figure(sum(overview.score(trial) is not None for trial in loss.runs), digits=0),
+        figure(len(loss.search), digits=0),
+        figure(loss.counted("pruned"), digits=0),
+        figure(loss.counted("failed"), digits=0),
+        figure(loss.row.get("peak_memory_mib"), digits=0),
+        words(parameters),
+    )
+
+
+def _configuration(loss: LossView, parameters: str) -> str:
+    function = "" if loss.function == loss.name else short(loss.function, 40)
+    return ", ".join(part for part in (function, parameters if parameters != ABSENT else "") if part)
+
+
+def _searched(loss: LossView, overview: Overview) -> Mapping[str, Any]:
+    """The best trial's suggestion, for a loss that has no row in the ranking."""
+    best = overview.best_of(loss.search)
+    return best.suggestion if best else {}
+
+
+def _letters(overview: Overview) -> dict[str, str]:
+    groups = [group for group in dig(overview.verdict, "groups", ()) if isinstance(group, list | tuple)]
+    letters: dict[str, str] = {}
+    for number, group in enumerate(groups):
+        for name in group:  # a loss may tie with two groups that do not tie with each other
+            letters[str(name)] = letters.get(str(name), "") + (chr(ord("A") + number) if number < 26 else f" {number + 1}")
+    return letters
+
+
+def _to_target(loss: LossView) -> Cell:
+    entry = dig(loss.row, "seconds.to_target", {})
+    median = finite(entry.get("median")) if isinstance(entry, Mapping) else finite(entry)
+    tried = isinstance(entry, Mapping) and bool(entry.get("values"))
+    if median is None:
+        return Cell(text=NEVER if tried else ABSENT, value=float("inf") if tried else None)
+    return Cell(text=say_seconds(median), value=median)
+
+
+def _per_epoch(loss: LossView) -> str:
+    seconds = finite(dig(loss.row, "seconds.per_epoch"))
+    return ABSENT if seconds is None else f"{seconds:.3g}"
+
+
+def _sanity_row(row: Mapping[str, Any], overview: Overview) -> tuple[Cell, ...]:
+    threshold = finite(row.get("threshold"))
+    name = clean(row.get("name", ""), 60)
+    note = f"threshold {say(threshold, 2)}" if threshold is not None else ""
+    empty = Cell(text="")
+    return (
+        empty,
+        Cell(text=name, value=row.get("name"), second=note),
+        figure(row.get(overview.metric)),
+        *([empty] * 3),
+        *(figure(row.get(score)) for score in _SCORES),
+        *([empty] * 8),
+    )
+
+
+def pairs(overview: Overview) -> Grid:
+    """Return one row a pair of losses, the better one first; NothingToShow without pairs."""
+    found = pairs_of(overview)
+    if not found:
+        raise NothingToShow("there is no pair of losses with finalists to compare.")
+    rows = tuple(
+        (
+            Cell(text=short(pair.a, 40), value=pair.a, loss=overview.loss(pair.a)),
+            Cell(text=short(pair.b, 40), value=pair.b, loss=overview.loss(pair.b)),
+            figure(pair.difference, text=say_signed(pair.difference)),
+            words(say_range(pair.low, pair.high, 4)),
+            figure(pair.p, digits=4),
+            figure(pair.p_holm, digits=4),
+            words(pair.words),
+        )
+        for pair in found
+    )
+    columns = (
+        Column(key="a", title="Loss", lower_is_better=True),
+        Column(key="b", title="against", lower_is_better=True),
+        Column(key="difference", title="Difference", numeric=True),
+        Column(key="interval", title="95% interval"),
+        Column(key="p", title="p", numeric=True, lower_is_better=True),
+        Column(key="p_holm", title="p, Holm", numeric=True, lower_is_better=True, hint="corrected for the number of pairs"),
+        Column(key="outcome", title="Outcome", lower_is_better=True),
+    )
+    caption = f"Paired differences in {say_metric(overview.metric)}, the better loss first."
+    return Grid(name="pairs", caption=caption, columns=columns, rows=rows, sortable=True)
+
+
+def failures(overview: Overview) -> Grid:
+    """Return the trials that failed, were started more than once, or have no finite score though they ended."""
+    rows = []
+    for trial in overview.record.trials:
+        blank = trial.state in ("complete", "pruned") and overview.score(trial) is None
+        if trial.state != "failed" and trial.attempts < 2 and not blank:
+            continue
+        error = clean(trial.error or ("ended without a finite score" if blank else ""), 600).strip()
+        rows.append(
+            (
+                words(short(trial.trial_id, 40), trial.trial_id),
+                Cell(text=short(trial.loss, 40), value=trial.loss, loss=overview.loss(trial.loss)),
+                words(trial.state),
+                figure(trial.attempts, digits=0),
+                words(clean(trial.reason or ABSENT, 60), trial.reason or ""),
+                words(error.splitlines()[-1] if error else ABSENT, error),
+            )
+        )
+    columns = (
+        Column(key="trial", title="Trial"),
+        Column(key="loss", title="Loss"),
+        Column(key="state", title="State"),
+        Column(key="attempts", title="Starts", numeric=True),
+        Column(key="reason", title="Reason"),
+        Column(key="error", title="What it said"),
+    )
+    return Grid(name="failures", caption="Trials that failed, or were started more than once.", columns=columns, rows=tuple(rows))
+
+
+def circumstances(overview: Overview) -> Grid:
+    """Return versions, hardware, data and hashes, as the sweep wrote them down."""
+    sources = (("data", overview.record.data), ("provenance", overview.record.provenance))
+    rows = [
+        (words(clean(part, 60)), words(clean(key, 120)), words(clean(value, 400)))
+        for part, source in sources
+        for key, value in _leaves(source)
+    ]
+    columns = (Column(key="part", title="Part"), Column(key="key", title="What"), Column(key="value", title="Value"))
+    return Grid(name="circumstances", caption="Versions, hardware, data and hashes of this sweep.", columns=columns, rows=tuple(rows))
+
+
+def _leaves(source: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys and plain values of nested mappings; lists of plain values stay on one line."""
+    if isinstance(source, Mapping) and depth < 6:
+        for key, value in source.items():
+            yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key), depth + 1)
+    elif isinstance(source, list | tuple):
+        yield prefix, ", ".join(str(item) for item in source) if source else ABSENT
+    else:
+        yield prefix, ABSENT if source is None else source

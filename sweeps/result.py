@@ -1,0 +1,89 @@
+"""What a trial leaves behind: result.json, its weights' metadata, and the two sections to look at."""
+
+import json
+import resource
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data_utils.folds import Split
+from sweeps.plan import TrialPlan
+from sweeps.scoring import Scored
+from unet.fit import Run
+
+
+def outline(plan: TrialPlan, run: Run | None, proof: dict[str, Any], state: str) -> dict[str, Any]:
+    """Return what a result says whatever came of the trial: who it is, what was built, where it ran. `run` is None if it never began."""
+    return {
+        "schema": 1,
+        "trial": plan.trial_id,
+        "stage": plan.stage,
+        "state": state,
+        "reason": None,
+        "loss": {"name": plan.loss, "function": plan.function, "parameters": proof.get("built", {}).get("parameters")},
+        "suggestion": plan.suggestion,
+        "proof": proof,
+        "configuration": {"seed": plan.seed, "fold": plan.fold, "positive": plan.recipe["data"]["positive"]},
+        "environment": {
+            "device": _device_name(run),
+            "threads": plan.threads,
+            "precision": run.precision if run else None,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "host": socket.gethostname(),
+        },
+        "peak_memory_mib": _peak_memory_mib(run),
+    }
+
+
+def outcome(run: Run, scored: Scored, split: Split) -> dict[str, Any]:
+    """Return what a complete trial has beyond its outline: epochs, scores, sections."""
+    return {
+        "best_epoch": run.best_epoch,
+        "epochs": run.epoch,
+        "steps": run.step,
+        "scores": scored.scores,
+        "calibration": scored.calibration,
+        "per_section": scored.per_section,
+        "sections": {"train": list(split.train), "calibration": list(split.calibration), "test": list(split.test)},
+    }
+
+
+def seconds(run: Run, score_seconds: float, wall_seconds: float) -> dict[str, float]:
+    """Return the trial's clocks in seconds; `overhead` is what belongs to none of the others."""
+    clocks = {"train": run.stopwatch.seconds("train"), "eval": run.stopwatch.seconds("eval"), "score": score_seconds}
+    return clocks | {"wall": wall_seconds, "overhead": wall_seconds - sum(clocks.values())}
+
+
+def weights_metadata(plan: TrialPlan, run: Run, scored: Scored) -> dict[str, str]:
+    """Return what a weights file says of itself, so that it can be used without the sweep."""
+    return {
+        "trial": plan.trial_id,
+        "sweep": plan.uuid,
+        "loss": json.dumps({"function": run.loss.name, "parameters": dict(run.loss.parameters)}),
+        "normalisation": json.dumps({"mean": run.normalisation.mean, "std": run.normalisation.std}),
+        "positive": run.positive,
+        "threshold": repr(scored.calibration["threshold"]),
+    }
+
+
+def save_pictures(path: Path, scored: Scored) -> None:
+    """Write the best and the worst section as an .npz without pickle."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **scored.pictures)
+
+
+def _device_name(run: Run | None) -> str | None:
+    if run is None:
+        return None
+    return torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else run.device.type
+
+
+def _peak_memory_mib(run: Run | None) -> float:
+    """Peak of the device's memory, or of this process's on a CPU (which trials of one worker share)."""
+    if run is not None and run.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(run.device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,241 @@
+"""One stage of a sweep (the search, or the finalists) through Tune: what to run next, what became of it, when to stop.
+
+`Conductor` is the driver's side: it deals plans, keeps the ledger, tells the studies and the pruner, and feeds the progress display.
+The three small classes below it are Tune's faces of it: Searcher, scheduler, callback and stopper.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray.tune import Callback
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+
+from sweeps.ledger import FINISHED, Ledger
+from sweeps.plan import TrialPlan
+from sweeps.progress import SweepProgress
+from unet.durable import write_durably
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Interrupt:
+    """Whether somebody asked the sweep to stop."""
+
+    signal: int | None = None
+    """The signal's number, or None."""
+
+
+class Source(Protocol):
+    """Where plans come from: the studies in the search, a fixed list for the finalists."""
+
+    def next_plan(self) -> TrialPlan | None:
+        """Return the next trial to run, or None when there is none left."""
+        ...
+
+    def measured(self, plan: TrialPlan, row: dict[str, Any]) -> bool:
+        """Take one epoch's row; True when the pruner stops the trial."""
+        ...
+
+    def ended(self, plan: TrialPlan, state: str, scores: dict[str, Any]) -> None:
+        """Take the end of a trial: complete, pruned or failed."""
+        ...
+
+
+class Conductor:
+    """The driver's side of a stage."""
+
+    def __init__(self, source: Source, ledger: Ledger, progress: SweepProgress, interrupt: Interrupt, *, stop_after: int) -> None:
+        self.source = source
+        self.ledger = ledger
+        self.progress = progress
+        self.plans: dict[str, TrialPlan] = {}
+        self.interrupt = interrupt
+        self.too_many_failed = False
+        self._asked = {event.trial for event in ledger if event.event == "asked"}
+        self._ended: set[str] = set()
+        self._stop_after = stop_after
+        self._last_fault: tuple[str, int] = ("", 0)
+        self._best: dict[str, dict[str, Any]] = {}
+
+    def next_plan(self) -> TrialPlan | None:
+        """Return the next plan; it is in the ledger before anybody else hears of it."""
+        if self.stopping:
+            return None
+        plan = self.source.next_plan()
+        if plan is None:
+            return None
+        if plan.trial_id not in self._asked:
+            self.ledger.append("asked", plan.trial_id, **plan.asked())
+            self._asked.add(plan.trial_id)
+        self.plans[plan.trial_id] = plan
+        return plan
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no further trial should begin."""
+        return self.interrupt.signal is not None or self.too_many_failed
+
+    def started(self, trial_id: str) -> None:
+        """Note that a worker has taken the trial."""
+        self.ledger.append("started", trial_id)
+        self.progress.started(trial_id, self.plans[trial_id].loss, "")
+
+    def lost(self, trial_id: str, error: str) -> None:
+        """Note that the trial's process or node was lost; Tune tries it again."""
+        self.ledger.append("retried", trial_id, reason="node", error=error)
+
+    def measured(self, trial_id: str, row: dict[str, Any]) -> bool:
+        """Note one epoch; True when the pruner stops the trial."""
+        plan = self.plans[trial_id]
+        self.ledger.append("epoch", trial_id, epoch=row["epoch"], membrane_dice=row["membrane_dice"], worker=row["worker"])
+        self.progress.measured(trial_id, row["epoch"], plan.recipe["train"]["epochs"], row["membrane_dice"])
+        if self._best.get(trial_id, row)["membrane_dice"] <= row["membrane_dice"]:
+            self._best[trial_id] = row
+        return self.source.measured(plan, row)
+
+    def ended(self, trial_id: str, row: dict[str, Any]) -> None:
+        """Note the end of a trial. A row that is still `running` is one that the pruner stopped, or that an interrupt cut."""
+        if trial_id in self._ended or row.get("state") == "superseded":
+            return
+        state = row.get("state", "running")
+        if state not in FINISHED:
+            if self.stopping:
+                return  # it was cut, not pruned: it goes on when the sweep is resumed
+            state = "pruned"
+            self._write_pruned(self.plans[trial_id], row)
+        self._ended.add(trial_id)
+        self.ledger.append(state, trial_id, reason=row.get("reason"), error=row.get("error"))
+        scores = row.get("scores") or self._best.get(trial_id, {})
+        self.source.ended(self.plans[trial_id], state, scores)
+        self.progress.ended(trial_id, state, scores.get("membrane_dice"), row.get("error"))
+        self._count_faults(state, row)
+
+    def gave_up(self, trial_id: str, error: str) -> None:
+        """Note a trial whose process was lost more often than is retried."""
+        self.ended(trial_id, {"state": "failed", "reason": "node", "error": error})
+
+    def _write_pruned(self, plan: TrialPlan, row: dict[str, Any]) -> None:
+        result = {
+            "schema": 1,
+            "trial": plan.trial_id,
+            "stage": plan.stage,
+            "state": "pruned",
+            "reason": "pruned",
+            "epochs": row.get("epoch"),
+        }
+        result |= {"suggestion": plan.suggestion, "loss": {"name": plan.loss, "function": plan.function}, "steps": row.get("step")}
+        best = self._best.get(plan.trial_id, {})
+        result["best_epoch"] = best.get("epoch")
+        result["scores"] = {key: best[key] for key in ("membrane_dice", "threshold", "membrane_dice_at_half") if key in best}
+        write_durably(plan.path / "result.json", json.dumps(result, indent=1).encode())
+        (plan.path / "checkpoint.safetensors").unlink(missing_ok=True)
+
+    def _count_faults(self, state: str, row: dict[str, Any]) -> None:
+        if state != "failed" or row.get("reason") != "code":
+            self._last_fault = ("", 0)
+            return
+        error = str(row.get("error"))
+        count = self._last_fault[1] + 1 if error == self._last_fault[0] else 1
+        self._last_fault = (error, count)
+        if count >= self._stop_after:
+            self.too_many_failed = True
+
+
+class DealingSearcher(Searcher):
+    """Tune's searcher: deals the conductor's plans. Its state is the ledger, so Tune has nothing to save."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__(metric="membrane_dice", mode="max")
+        self._conductor = conductor
+        self.ids: dict[str, str] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the config of Tune's trial `trial_id`."""
+        plan = self._conductor.next_plan()
+        if plan is None:
+            return Searcher.FINISHED
+        self.ids[trial_id] = plan.trial_id
+        return {"plan": plan.as_dict()}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Pass on the end of a trial, unless its process was lost (the callback tells those)."""
+        if not error and result is not None and trial_id in self.ids:
+            self._conductor.ended(self.ids[trial_id], _unflatten_scores(result))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write nothing: the ledger is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Read nothing: the ledger is the state."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _unflatten_scores(result: dict[str, Any]) -> dict[str, Any]:
+    scores = {key.removeprefix("scores/"): value for key, value in result.items() if key.startswith("scores/")}
+    return {key: value for key, value in result.items() if "/" not in key} | ({"scores": scores} if scores else {})
+
+
+class DealingScheduler(FIFOScheduler):
+    """Tune's scheduler: stops a trial when its own loss's pruner says so."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self._conductor = conductor
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Pass on one epoch and answer with the pruner's decision."""
+        stop = self._conductor.measured(trial.config["plan"]["trial_id"], result)
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class DealingCallback(Callback):
+    """Tune's callback: starts and lost processes."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self._conductor = conductor
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Note the start."""
+        self._conductor.started(trial.config["plan"]["trial_id"])
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Note that a process was lost and the trial is tried again."""
+        self._conductor.lost(trial.config["plan"]["trial_id"], "the worker's process or node was lost")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Note that a trial's process was lost too often."""
+        path = Path(trial.error_file) if trial.error_file else None
+        text = path.read_text().strip().splitlines()[-1] if path and path.exists() else "the worker's process or node was lost too often"
+        self._conductor.gave_up(trial.config["plan"]["trial_id"], text)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class DealingStopper(Stopper):
+    """Tune's stopper: ends the stage after an interrupt or too many identical faults."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self._conductor = conductor
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Never stop a single trial."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether to stop everything."""
+        return self._conductor.stopping
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,32 @@
+"""W&B runs that a killed process left open, closed from the trials' own files."""
+
+import logging
+import time
+from pathlib import Path
+
+from sweeps.plan import TrialPlan
+from sweeps.record import read_json
+from sweeps.tracking import tracker_for
+from sweeps.tracking_folder import is_recorded
+
+logger = logging.getLogger(__name__)
+
+
+def record_missing(sweep_folder: Path, *, timeout_s: float = 60.0) -> list[str]:
+    """Replay every ended trial of a results folder whose W&B run was left open (its process was killed) and return their ids.
+
+    Trials that ran with W&B off, and those that are not over, are left alone. Returns early, with a warning, after `timeout_s`.
+    """
+    replayed, until = [], time.monotonic() + timeout_s
+    for path in sorted(sweep_folder.glob("*/*/plan.json")):
+        plan, result = read_json(path), read_json(path.parent / "result.json")
+        if plan is None or result is None or plan.get("tracking") == "disabled" or is_recorded(path.parent):
+            continue
+        tracker = tracker_for(TrialPlan(**plan | {"folder": str(path.parent)}))
+        tracker.start(new_attempt=False)
+        tracker.finish(result["state"], result)
+        if not tracker.wait(max(0.0, until - time.monotonic())):
+            logger.warning("W&B is too slow: after %.0f s %s and those after it are left as they are", timeout_s, plan["trial_id"])
+            break
+        replayed.append(plan["trial_id"])
+    return replayed

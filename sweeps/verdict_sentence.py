@@ -1,0 +1,125 @@
+"""The verdict in one plain sentence that a careful statistician would sign: what was found, how sure it is, and what it cannot say."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_NAMES = {"membrane_dice": "membrane Dice", "membrane_dice_at_half": "membrane Dice at 0.5", "v_rand": "V_rand", "v_info": "V_info"}
+
+
+def write_sentence(verdict: Mapping[str, Any]) -> str:
+    """Return the sentence of a verdict whose other parts are complete."""
+    if not verdict["ranking"]:
+        return f"No verdict: {_why_nothing(verdict)}."
+    parts = [_quality(verdict), _sanity(verdict), _resolution(verdict), _speed(verdict), _missing(verdict), _failed(verdict)]
+    return "; ".join(part for part in parts if part) + "."
+
+
+def number(value: float) -> str:
+    """Return three decimals without the zero before the point, as scores are written: .801; small differences keep two digits."""
+    text = f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.2g}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return `a`, `a and b` or `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def counted(count: int, word: str) -> str:
+    """Return `1 seed` or `3 seeds`."""
+    return f"{count} {word}" + ("" if count == 1 else "s")
+
+
+def _metric(verdict: Mapping[str, Any]) -> str:
+    return _NAMES.get(verdict["objective"]["metric"], verdict["objective"]["metric"])
+
+
+def _why_nothing(verdict: Mapping[str, Any]) -> str:
+    runs = [(state, count) for states in verdict["runs"].values() for state, count in states.items()]
+    if not runs:
+        return "no trial was started"
+    total, failed = sum(count for _, count in runs), sum(count for state, count in runs if state == "failed")
+    if failed == total:
+        return f"all {total} trials failed" if total > 1 else "the only trial failed"
+    still = sum(count for state, count in runs if state in ("waiting", "running"))
+    said = f"none of {counted(total, 'trial')} has a finite {_metric(verdict)}"
+    return said + (f", {failed} failed" if failed else "") + (f", {still} have not ended" if still else "")
+
+
+def _quality(verdict: Mapping[str, Any]) -> str:
+    first, metric = verdict["ranking"][0], _metric(verdict)
+    name, found = first["loss"], first["scores"][verdict["objective"]["metric"]]
+    if verdict["stage"] == "search":
+        return (
+            f"A result of the search only, which ranks nothing: the best single trial is {name}'s ({metric} {number(found['mean'])}), "
+            "picked for its luck as well, and without finalists over fresh seeds no loss can be called better"
+        )
+    value = f"{metric} {number(found['mean'])}, {_interval(first, found)}"
+    if len(verdict["ranking"]) == 1:
+        return f"{name} is the only loss with a result ({value})"
+    most = "highest" if verdict["objective"]["goal"] == "maximise" else "lowest"
+    if not any(pair["p"] is not None for pair in verdict["pairs"]):
+        few = "without two common independent runs of two losses nothing can be told apart"
+        return f"{name} has the {most} {metric} ({number(found['mean'])}), but {few}"
+    ties = [other for other in verdict["groups"][0] if other != name]
+    if not ties:
+        rest = "the other loss" if len(verdict["ranking"]) == 2 else f"each of the {len(verdict['ranking']) - 1} other losses"
+        return f"{name} is best ({value}), significantly ahead of {rest}"
+    if len(verdict["groups"]) == 1:
+        all_ = "both losses" if len(ties) == 1 else f"all {len(ties) + 1} losses"
+        return f"{name} scores {most} ({value}), but {all_} tie and none can be called better"
+    behind = [row["loss"] for row in verdict["ranking"] if row["loss"] not in verdict["groups"][0]]
+    tie, are = "ties" if len(ties) == 1 else "tie", "is" if len(behind) == 1 else "are"
+    return f"{name} scores {most} ({value}), but {listed(ties)} {tie} with it; {listed(behind)} {are} significantly behind"
+
+
+def _interval(row: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    design = f"{counted(row['seeds'], 'seed')} on {counted(row['folds'], 'fold')}"
+    if found["low"] is None:
+        return f"{design}, too few for an interval"
+    return f"95% interval {number(found['low'])} to {number(found['high'])} over {design}"
+
+
+def _sanity(verdict: Mapping[str, Any]) -> str:
+    names = verdict["not_beaten"]
+    return f"predictions that need no network are as good or better ({listed(names)})" if names else ""
+
+
+def _resolution(verdict: Mapping[str, Any]) -> str:
+    """Say what difference the sweep could have found; a tie means little without it."""
+    findable = verdict["smallest_difference"]
+    if findable is None or findable["difference"] is None or verdict["stage"] != "finalist":
+        return ""
+    design = f"with {counted(findable['n'], findable['unit'])} and {counted(findable['comparisons'], 'comparison')}"
+    if findable["difference"] >= 1:  # no two scores are further apart
+        return f"{design} no difference, however large, is found four times in five"
+    return f"{design} only a difference of {number(findable['difference'])} or more would be found four times in five"
+
+
+def _speed(verdict: Mapping[str, Any]) -> str:
+    fastest, target = verdict["fastest"], verdict["target"]
+    if target["value"] is None:
+        return ""
+    quality = f"membrane Dice {number(target['value'])}"
+    if fastest is None:
+        return f"no loss reaches {quality} in its median run"
+    reached = fastest["seconds"]["to_target"]
+    hits = sum(math.isfinite(value) for value in reached["values"])
+    runs = f"{hits} of {counted(len(reached['values']), 'run')}"
+    said = f"{fastest['loss']} reaches {quality} soonest (median {reached['median']:.3g} s of training, {runs})"
+    ties = fastest["ties"]
+    if not ties or verdict["stage"] == "search":
+        return said
+    return f"{said}, though {listed(ties)} may be as fast"
+
+
+def _missing(verdict: Mapping[str, Any]) -> str:
+    names = [entry["loss"] for entry in verdict["missing"]]
+    return f"{listed(names)} {'has' if len(names) == 1 else 'have'} no result" if names else ""
+
+
+def _failed(verdict: Mapping[str, Any]) -> str:
+    total = sum(count for states in verdict["runs"].values() for count in states.values())
+    failed = sum(states.get("failed", 0) for states in verdict["runs"].values())
+    return f"{failed} of {total} runs failed" if failed else ""

@@ -1,0 +1,140 @@
+"""Stacks are read with every check, written, and known by their hash."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from data_utils.errors import DataError
+from data_utils.stack import Stack, read_stack, write_stack
+from data_utils.tiff import write_tiff
+
+
+@pytest.fixture
+def membrane_ZHW(grey_ZHW: np.ndarray) -> np.ndarray:
+    return grey_ZHW < 60
+
+
+def stack_of(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray | None) -> Stack:
+    return Stack(raw_ZHW=raw_ZHW, membrane_ZHW=membrane_ZHW, name="test", membrane_rule="by construction")
+
+
+def written(array_ZHW: np.ndarray, path: Path) -> Path:
+    tifffile.imwrite(path, array_ZHW, photometric="minisblack")
+    return path
+
+
+def test_what_is_written_is_read_again(grey_ZHW: np.ndarray, membrane_ZHW: np.ndarray, tmp_path: Path) -> None:
+    stack = stack_of(grey_ZHW, membrane_ZHW)
+    write_stack(tmp_path / "new" / "folder", stack)
+    again = read_stack(tmp_path / "new/folder/train-volume.tif", tmp_path / "new/folder/train-labels.tif", membrane="zero")
+    assert again.sha256() == stack.sha256()
+    assert again.name == "train-volume"
+    assert again.voxel_size_nm == (50.0, 4.0, 4.0)
+    assert again.notes == ()
+    assert again.membrane_rule.startswith("0 is membrane (")
+
+
+def test_a_stack_may_have_no_labels(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    write_stack(tmp_path, stack_of(grey_ZHW, None))
+    assert not (tmp_path / "train-labels.tif").exists()
+    stack = read_stack(tmp_path / "train-volume.tif", name="unlabelled", voxel_size_nm=(40.0, 5.0, 5.0))
+    assert (stack.membrane_ZHW, stack.membrane_rule, stack.name, stack.voxel_size_nm) == (None, "no labels", "unlabelled", (40.0, 5.0, 5.0))
+
+
+def test_the_hash_is_of_the_pixels_and_their_shape(grey_ZHW: np.ndarray, membrane_ZHW: np.ndarray) -> None:
+    stacks = [
+        stack_of(grey_ZHW, membrane_ZHW),
+        stack_of(grey_ZHW, None),
+        stack_of(grey_ZHW, ~membrane_ZHW),
+        stack_of(grey_ZHW[::-1], membrane_ZHW),
+        stack_of(grey_ZHW.astype(np.uint16), membrane_ZHW),
+        stack_of(grey_ZHW.reshape(6, 32, 24), membrane_ZHW.reshape(6, 32, 24)),
+    ]
+    assert len({stack.sha256() for stack in stacks}) == len(stacks)
+    # not of how they lie in memory
+    assert stack_of(np.asfortranarray(grey_ZHW), membrane_ZHW.copy()).sha256() == stacks[0].sha256()
+
+
+@pytest.mark.parametrize(("sections", "rows", "columns"), [(5, 24, 32), (6, 23, 32), (6, 32, 24)])
+def test_labels_of_another_shape_are_refused_with_both(grey_ZHW, tmp_path: Path, sections: int, rows: int, columns: int) -> None:
+    images = written(grey_ZHW, tmp_path / "images.tif")
+    labels = written(np.zeros((sections, rows, columns), np.uint8), tmp_path / "labels.tif")
+    both = rf"images\.tif is 6 x 24 x 32 \(sections x rows x columns\), but .*labels\.tif is {sections} x {rows} x {columns} "
+    with pytest.raises(DataError, match=both):
+        read_stack(images, labels)
+
+
+def test_pixels_that_are_not_numbers_are_counted_by_section(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    raw_ZHW = grey_ZHW.astype(np.float32)
+    raw_ZHW[1, 2, 3:6] = np.nan
+    raw_ZHW[4, 0, 0] = -np.inf
+    message = r"images\.tif: 4 pixels are NaN or infinite, in section 1 \(3\), section 4 \(1\): replace them by grey values"
+    with pytest.raises(DataError, match=message):
+        read_stack(written(raw_ZHW, tmp_path / "images.tif"))
+
+
+def test_many_bad_sections_are_not_all_listed(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"48 pixels are NaN or infinite, in .*section 9 \(4\) and 2 more"):
+        read_stack(written(np.full((12, 2, 2), np.nan, np.float32), tmp_path / "images.tif"))
+
+
+def test_float64_beyond_float32_is_refused(tmp_path: Path) -> None:
+    raw_ZHW = np.zeros((2, 4, 4))
+    raw_ZHW[1, 0, 0] = 1e300
+    with pytest.raises(DataError, match=r"1 pixels are NaN or infinite, in section 1 \(1\)"):
+        read_stack(written(raw_ZHW, tmp_path / "images.tif"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kept"),
+    [("uint8", "uint8"), ("uint16", "uint16"), ("float32", "float32"), ("int16", "float32"), ("float64", "float32")],
+)
+def test_grey_types_are_kept_or_become_float32_and_it_is_said(dtype: str, kept: str, grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    stack = read_stack(written(grey_ZHW.astype(dtype), tmp_path / "images.tif"))
+    assert stack.raw_ZHW.dtype == kept
+    assert np.array_equal(stack.raw_ZHW, grey_ZHW)
+    assert [f"{dtype} pixels are kept as float32" in note for note in stack.notes] == [True] * (dtype != kept)
+
+
+def test_constant_images_are_noted(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    stack = read_stack(written(np.full((3, 8, 8), 9, np.uint8), tmp_path / "images.tif"))
+    assert stack.notes == (f"{tmp_path / 'images.tif'}: the image is constant: every pixel is 9; nothing can be learnt from it",)
+    grey_ZHW[2], grey_ZHW[5] = 0, 255
+    stack = read_stack(written(grey_ZHW, tmp_path / "images.tif"))
+    (note,) = stack.notes
+    assert note.endswith("constant sections, in which there is nothing to see: section 2 (every pixel 0), section 5 (every pixel 255)")
+
+
+def test_notes_and_errors_of_labels_reach_the_reader(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    images = written(grey_ZHW, tmp_path / "images.tif")
+    stack = read_stack(images, written(np.zeros_like(grey_ZHW), tmp_path / "labels.tif"))
+    assert stack.notes == (f"{tmp_path / 'labels.tif'}: labels are all 0: no pixel is membrane",)
+    with pytest.raises(DataError, match=r"labels\.tif, section 0: labels must be \{0, 1\}"):
+        read_stack(images, written(grey_ZHW, tmp_path / "labels.tif"))
+    with pytest.raises(ValueError, match="membrane must be one of zero, nonzero, auto, got 'black'"):
+        read_stack(images, membrane="black")
+
+
+@pytest.mark.parametrize(
+    ("raw_ZHW", "membrane_ZHW", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), None, "test: sections must be an array (Z, H, W) with no empty axis, got shape (4, 4)"),
+        (np.zeros((1, 4, 4)), None, "test: grey values must be uint8, uint16 or float32, got float64"),
+        (np.zeros((1, 4, 4), np.uint8), np.zeros((1, 4, 4)), "test: membrane_ZHW must be bool (True = membrane), got float64"),
+        (np.zeros((1, 4, 4), np.uint8), np.zeros((1, 4, 5), bool), "but test labels is 1 x 4 x 5 (sections x rows x columns)"),
+    ],
+)
+def test_arrays_that_are_no_stack_are_refused(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray | None, message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        stack_of(raw_ZHW, membrane_ZHW)
+
+
+def test_a_damaged_label_file_is_named(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    images = written(grey_ZHW, tmp_path / "images.tif")
+    write_tiff(tmp_path / "labels.tif", grey_ZHW > 0)
+    (tmp_path / "labels.tif").write_bytes((tmp_path / "labels.tif").read_bytes()[:2000])
+    with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'labels.tif'}: truncated or damaged")):
+        read_stack(images, tmp_path / "labels.tif")

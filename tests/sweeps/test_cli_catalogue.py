@@ -1,0 +1,137 @@
+"""The verbs losses, recipes, data and doctor, as a user and as a program meet them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from data_utils.errors import DataError
+from data_utils.synthetic import make_synthetic
+from data_utils.tiff import write_tiff
+from sweeps import cli_catalogue
+from sweeps.doctor import Finding
+from sweeps.recipe import Recipe, read_recipe, shipped_recipes
+from unet.losses import LOSSES
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    cli_catalogue.add_to(app)
+    return app
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def run(app: typer.Typer, *arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    if isinstance(result.exception, DataError):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> Path:
+    stack = make_synthetic(sections=3, size_px=64, seed=1)
+    write_tiff(tmp_path / "train-volume.tif", stack.raw_ZHW)
+    write_tiff(tmp_path / "train-labels.tif", np.where(stack.membrane_ZHW, 0, 255).astype(np.uint8))
+    return tmp_path
+
+
+@pytest.mark.parametrize("verb", ["losses", "recipes", "doctor", "data list", "data get", "data check"])
+def test_every_verb_has_help_and_an_example(app: typer.Typer, verb: str) -> None:
+    assert f"Example: sweeps {verb}" in run(app, *verb.split(), "--help")
+
+
+def test_losses_lists_all_by_family(app: typer.Typer) -> None:
+    text = run(app, "losses")
+    assert all(name in text for name in LOSSES)
+    assert all(f"{spec.family} losses" in text for spec in LOSSES.values())
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_one_loss_in_full(app: typer.Typer, name: str) -> None:
+    text = " ".join(run(app, "losses", name).split())
+    spec = LOSSES[name]
+    for part in (spec.formula, spec.source, spec.when, *(p.meaning for p in spec.parameters.values()), *spec.parameters):
+        assert " ".join(part.split()) in text
+
+
+def test_losses_for_machines(app: typer.Typer) -> None:
+    rows = [json.loads(line) for line in run(app, "losses", "--json").splitlines()]
+    assert [row["name"] for row in rows] == list(LOSSES)
+    focal = json.loads(run(app, "losses", "focal", "--json"))
+    assert focal["parameters"]["gamma"]["default"] == LOSSES["focal"].parameters["gamma"].default
+
+
+def test_mistyped_names(app: typer.Typer) -> None:
+    assert "unknown loss 'focall'; allowed: bce, " in run(app, "losses", "focall", code=2)
+    assert "did you mean 'thesis'?" in run(app, "recipes", "thesiss", code=2)
+    assert "did you mean 'isbi2012'?" in run(app, "data", "get", "isbi2021", code=2)
+    assert "allowed: auto, zero, nonzero" in run(app, "data", "check", "synthetic", "--membrane", "one", code=2)
+
+
+def test_recipes_are_listed_and_printed(app: typer.Typer, tmp_path: Path) -> None:
+    text = run(app, "recipes")
+    assert all(name in text for name in shipped_recipes())
+    rows = [json.loads(line) for line in run(app, "recipes", "--json").splitlines()]
+    assert all(row["answers"] and row["cost"] for row in rows)
+    copy = tmp_path / "mine.yaml"
+    copy.write_text(run(app, "recipes", "demo"))
+    assert read_recipe(copy) == read_recipe("demo")
+    assert Recipe.from_resolved(json.loads(run(app, "recipes", "thesis", "--json"))) == read_recipe("thesis")
+
+
+def test_data_list(app: typer.Typer) -> None:
+    assert "synthetic" in run(app, "data", "list")
+    assert [json.loads(line)["name"] for line in run(app, "data", "list", "--json").splitlines()] == ["synthetic", "isbi2012"]
+
+
+def test_data_check_says_what_was_taken_as_membrane(app: typer.Typer, stacks: Path) -> None:
+    text = run(app, "data", "check", str(stacks))
+    assert "sections: 3" in text
+    assert "membrane: 0 is membrane (" in text
+    row = json.loads(run(app, "data", "check", str(stacks), "--membrane", "nonzero", "--json"))
+    assert row["membrane"].startswith("255 is membrane")
+    assert row["notes"]
+    images, labels = stacks / "train-volume.tif", stacks / "train-labels.tif"
+    assert "sections: 3" in run(app, "data", "check", "--images", str(images), "--labels", str(labels))
+
+
+def test_data_check_refuses(app: typer.Typer, stacks: Path) -> None:
+    assert "give a name or a folder" in run(app, "data", "check", code=2)
+    assert "give a name or a folder" in run(app, "data", "check", "--images", "x.tif", code=2)
+    (stacks / "train-labels.tif").write_bytes(b"II*\0")
+    with pytest.raises(DataError, match=r"train-labels\.tif"):
+        run(app, "data", "check", str(stacks))
+
+
+def test_data_get_of_what_is_generated(app: typer.Typer) -> None:
+    assert "there is nothing to get" in run(app, "data", "get", "synthetic", code=2)
+
+
+def test_data_get_without_a_network(app: typer.Typer, tmp_path: Path) -> None:
+    text = run(app, "data", "get", "isbi2012", "--folder", str(tmp_path), "--url", "http://127.0.0.1:9/none.zip", code=4)
+    assert "cannot be downloaded" in text
+
+
+def test_doctor(app: typer.Typer, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = [
+        Finding(topic="versions", name="torch", value="2.13"),
+        Finding(topic="disk", name="results", value="1 GiB [free]", level="warning", advice="make room"),
+    ]
+    monkeypatch.setattr("sweeps.doctor.examine", lambda results: findings)
+    text = run(app, "doctor")
+    assert "1 GiB [free]" in text
+    assert "make room" in text
+    assert "0 errors, 1 warnings" in text
+    assert [json.loads(line)["name"] for line in run(app, "doctor", "--json").splitlines()] == ["torch", "results"]
+    findings.append(Finding(topic="ray", name="ray", value="missing", level="error", advice="install it"))
+    run(app, "doctor", code=4)

@@ -1,0 +1,85 @@
+"""The ledger keeps every whole line, drops a torn tail wherever it is torn, and refuses damage elsewhere."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sweeps.ledger import FILE, STATES, Ledger, LedgerError, read_events
+
+
+def write(folder: Path, count: int) -> bytes:
+    ledger = Ledger(folder)
+    for number in range(count):
+        ledger.append("asked", f"bce-{number:04d}", value=number / 3, text='a "quoted" text')
+    ledger.close()
+    return (folder / FILE).read_bytes()
+
+
+def test_events_come_back_as_written(tmp_path: Path) -> None:
+    write(tmp_path, 3)
+    events, _ = read_events(tmp_path)
+    assert [event.trial for event in events] == ["bce-0000", "bce-0001", "bce-0002"]
+    assert [event.seq for event in events] == [1, 2, 3]
+    assert events[1].data == {"value": 1 / 3, "text": 'a "quoted" text'}
+
+
+def test_a_file_cut_at_any_byte_loses_only_the_torn_line(tmp_path: Path) -> None:
+    raw = write(tmp_path / "whole", 3)
+    ends = [index + 1 for index, byte in enumerate(raw) if byte == ord("\n")]
+    for cut in range(len(raw) + 1):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        (folder / FILE).write_bytes(raw[:cut])
+        kept = sum(end <= cut for end in ends)
+        assert len(read_events(folder)[0]) == kept
+        ledger = Ledger(folder)
+        assert ledger.append("started", "bce-0000").seq == kept + 1
+        ledger.close()
+        assert [event.seq for event in read_events(folder)[0]] == list(range(1, kept + 2))
+
+
+def test_a_torn_line_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    raw = write(tmp_path, 2)
+    (tmp_path / FILE).write_bytes(raw[:-5])
+    with caplog.at_level("WARNING"):
+        read_events(tmp_path)
+    assert "the last line (2) is torn and is dropped" in caplog.text
+
+
+@pytest.mark.parametrize("line", [1, 2])
+def test_damage_before_the_last_line_is_refused_and_named(tmp_path: Path, line: int) -> None:
+    lines = write(tmp_path, 3).splitlines(keepends=True)
+    lines[line - 1] = lines[line - 1].replace(b"quoted", b"quotad")
+    (tmp_path / FILE).write_bytes(b"".join(lines))
+    with pytest.raises(LedgerError, match=rf"{FILE}, line {line}: checksum"):
+        read_events(tmp_path)
+
+
+def test_a_missing_line_is_refused(tmp_path: Path) -> None:
+    lines = write(tmp_path, 3).splitlines(keepends=True)
+    (tmp_path / FILE).write_bytes(lines[0] + lines[2] + lines[2])
+    with pytest.raises(LedgerError, match="its number is 3, 2 was expected"):
+        read_events(tmp_path)
+
+
+def test_numbers_that_json_does_not_have_are_refused(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    with pytest.raises(ValueError, match="Out of range float values"):
+        ledger.append("epoch", "bce-0000", membrane_dice=float("nan"))
+    ledger.close()
+    assert read_events(tmp_path)[0] == []
+
+
+def test_each_line_is_plain_json(tmp_path: Path) -> None:
+    for line in write(tmp_path, 2).splitlines():
+        assert json.loads(line)["event"] == "asked"
+
+
+def test_the_words_are_optunas_and_rays() -> None:
+    import optuna
+    from ray.tune.experiment import Trial
+
+    for told, shown in STATES.values():
+        assert told in optuna.trial.TrialState.__members__
+        assert shown in vars(Trial).values()

@@ -1,0 +1,71 @@
+"""What building and calling a loss refuses, and how it says so."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from unet.losses import LOSSES, LossSpec, build_loss
+from unet.losses.loss import make_loss
+
+
+def test_an_unknown_name_lists_the_nearest_and_all():
+    with pytest.raises(ValueError, match=r"no loss is called 'tverski'; did you mean 'tversky'\? there are bce, dice, dice_bce, iou, focal, tversky"):
+        build_loss("tverski")
+
+
+def test_all_problems_come_at_once():
+    with pytest.raises(ValueError, match="gama") as caught:
+        build_loss("focal", gama=1.0, alpha=1.5)
+    assert "did you mean 'gamma'?" in str(caught.value)
+    assert "alpha must lie in 0 to 1, got 1.5" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, "2", True, None])
+def test_a_number_is_wanted(value):
+    with pytest.raises(ValueError, match="gamma must"):
+        build_loss("focal", gamma=value)
+
+
+def test_a_choice_is_wanted():
+    with pytest.raises(ValueError, match="empty must be one of smooth, skip, penalise, got 'drop'"):
+        build_loss("dice", empty="drop")
+
+
+def test_whole_numbers_are_numbers():
+    assert build_loss("focal", gamma=2).parameters["gamma"] == 2
+
+
+def test_shapes_must_agree():
+    logits, target = torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 1)
+    with pytest.raises(ValueError, match=r"loss 'dice' needs a target of the logits' shape \[2, 1, 4, 4\], got \[2, 1, 4, 1\]"):
+        build_loss("dice")(logits, target)
+    with pytest.raises(ValueError, match=r"needs a mask of shape \[2, 1, 4, 4\]"):
+        build_loss("dice")(logits, torch.zeros(2, 1, 4, 4), target)
+
+
+def test_aux_and_progress_are_ignored_by_those_who_do_not_need_them():
+    logits, target = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
+    for name in ("bce", "dice"):
+        assert build_loss(name)(logits, target, aux={"distance": target}, progress=0.5) == build_loss(name)(logits, target)
+
+
+def needy(logits, target, mask, *, distance, progress):
+    return progress * (distance * logits).mean()
+
+
+def test_a_loss_that_needs_a_map_gets_it_or_says_so():
+    spec = dataclasses.replace(LOSSES["bce"], name="needy", parameters={}, needs=("distance", "progress"), function=needy)
+    loss = make_loss({"needy": spec}, "needy", {})
+    logits = torch.ones(1, 1, 2, 2)
+    assert loss(logits, logits, aux={"distance": 3 * logits}, progress=0.5).item() == 1.5
+    with pytest.raises(ValueError, match="loss 'needy' needs distance"):
+        loss(logits, logits, progress=0.5)
+
+
+def test_the_registry_is_read_only():
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        LOSSES["mine"] = LOSSES["bce"]
+    assert dataclasses.fields(LossSpec)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        LOSSES["bce"].name = "other"
