@@ -1,4 +1,4 @@
-"""The command line. Its verbs stand in `cli_sweep` (run a sweep, look at it), `cli_again` (use what it found) and `cli_catalogue` (what there is).
+"""The command line. Its verbs: `cli_sweep` (run a sweep, look at it), `cli_again` (use what it found), `cli_catalogue` (what there is).
 
 Exit codes: 0 all complete; 1 a fault of ours; 2 recipe or usage; 3 data; 4 environment, storage or credentials; 5 finished, some trials
 failed; 6 stopped, too many failed; 75 interrupted and resumable; 130 Ctrl-C, resumable.

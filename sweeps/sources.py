@@ -70,7 +70,7 @@ class SearchSource:
             return
         try:
             write(self._mirror)
-        except Exception as error:  # the mirror is for looking at; whatever is wrong with it, the sweep goes on
+        except Exception as error:  # noqa: BLE001 - the mirror is for looking at; whatever is wrong with it, the sweep goes on
             logger.warning("study.sqlite3 is not written any more (%s); `sweeps resume` and `sweeps report` make it anew", error)
             self._mirror = None
 

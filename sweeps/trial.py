@@ -84,7 +84,7 @@ class Trial:
         self._saved_at = time.monotonic()
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield each epoch's row as `state: running`, then the result as `state: complete` or `failed`. Never raises for a fault of the trial."""
+        """Yield each epoch's row as `state: running`, then the result as `complete` or `failed`. A fault of the trial is never raised."""
         retries = self.recipe.failures.retries
         for left in range(retries, -1, -1):
             try:
@@ -92,7 +92,7 @@ class Trial:
                 return
             except (Superseded, GeneratorExit):
                 raise
-            except Exception as error:  # whatever a trial does, it is this trial that fails, not the sweep
+            except Exception as error:
                 reason = reason_of(error)
                 logger.warning("%s failed (%s): %s", self.plan.trial_id, reason, error, exc_info=True)
                 if reason in RETRIED and left:
