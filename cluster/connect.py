@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import ray
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,9 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
 }
+
+
+PREFIX = "sweeps-ray-"
 
 
 class ClusterError(RuntimeError):
@@ -80,7 +84,8 @@ def connect(address: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def _local() -> Iterator[None]:
-    folder = tempfile.mkdtemp(prefix="sweeps-ray-")
+    _sweep_up()
+    folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
     before = {key: os.environ.get(key) for key in MALLOC}
     os.environ.update(MALLOC)  # the local cluster's processes inherit it
     # A token of this process alone. Ray turns token mode on by itself for a new cluster (its own default token would be a world-readable
@@ -101,6 +106,14 @@ def _local() -> Iterator[None]:
         for key, value in before.items():
             os.environ.pop(key, None) if value is None else os.environ.update({key: value})
         shutil.rmtree(Path(folder), ignore_errors=True)
+
+
+def _sweep_up() -> None:
+    """Remove the temporary folders of local clusters whose driver was killed before it could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def plan_resources(*, cpus_per_trial: float | str, gpus_per_trial: float | str, max_concurrent: int | str) -> Resources:

@@ -24,21 +24,24 @@ for verbs in (cli_sweep, cli_again, cli_catalogue):
     verbs.add_to(app)
 
 
-def _failure(error: Exception) -> int | None:
-    """Return the exit code of an error that a user can mend, None of one that is ours."""
-    from cluster.connect import ClusterError
-    from data_utils.errors import DataError
-    from sweeps.folder import FolderError, NameTaken
-    from sweeps.ledger import LedgerError
-    from sweeps.recipe_errors import RecipeError
-    from sweeps.reconcile import ChangedError
-    from sweeps.rerun import NoSuchTrial
+#: by name, so that finding the code of an error imports nothing
+EXIT_CODES = {
+    "RecipeError": 2,
+    "NameTaken": 2,
+    "ChangedError": 2,
+    "NoSuchTrial": 2,
+    "DataError": 3,
+    "ClusterError": 4,
+    "FolderError": 4,
+    "LedgerError": 4,
+    "FileNotFoundError": 4,
+    "PermissionError": 4,
+}
 
-    if isinstance(error, RecipeError | NameTaken | ChangedError | NoSuchTrial):
-        return 2
-    if isinstance(error, DataError):
-        return 3
-    return 4 if isinstance(error, ClusterError | FolderError | LedgerError | FileNotFoundError | PermissionError) else None
+
+def exit_code_of(error: Exception) -> int | None:
+    """Return the exit code of an error that a user can mend, None of one that is ours."""
+    return next((EXIT_CODES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in EXIT_CODES), None)
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        code = _failure(error)
+        code = exit_code_of(error)
         if code is None:
             raise
         errors.print(str(error), markup=False, style="red")

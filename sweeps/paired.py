@@ -118,7 +118,7 @@ def findable_difference(sd: float, n: int, *, alpha: float = ALPHA, power: float
     upper = critical + 2.0
     while excess(upper) < 0:
         upper *= 2.0
-    return float(optimize.brentq(excess, 0.0, upper)) * sd / math.sqrt(n)
+    return float(optimize.root_scalar(excess, bracket=(0.0, upper)).root) * sd / math.sqrt(n)
 
 
 def pooled_sd(estimates: Sequence[Estimate]) -> float | None:

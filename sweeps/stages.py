@@ -5,6 +5,7 @@ their own checkpoints (docs/decisions/0002-our-ledger.md).
 """
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from sweeps.stage import Conductor, DealingCallback, DealingScheduler, DealingSe
 from sweeps.worker import TrialWorker
 
 LOST_NODE_RETRIES = 20
+CHECKPOINT_SECONDS = 30.0
 
 
 class Stages:
@@ -56,6 +58,7 @@ class Stages:
             folder=str(trial_folder(self.record.folder.resolve(), stage, trial_id)),
             threads=max(1, int(self.resources.cpus_per_trial)),
             tracking=self.tracking,
+            checkpoint_seconds=float(os.environ.get("SWEEPS_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
         )
 
     def run(self, progress_mode: str) -> int:

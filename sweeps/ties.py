@@ -52,9 +52,9 @@ def judge(pairs: Sequence[dict[str, Any]], floor: Mapping[str, Any] | None, *, m
     """Say of each pair whether it is significant, and whether the higher ranked loss is the better one in it."""
     for pair in pairs:
         difference, p = pair["difference"], pair["p_holm"]
-        above = floor is None or (difference is not None and abs(difference) > floor["value"])
-        pair["significant"] = p is not None and p < ALPHA and above
-        pair["winner"] = None if not pair["significant"] else pair["a"] if (difference > 0) == maximise else pair["b"]
+        pair["significant"], pair["winner"] = False, None
+        if p is not None and p < ALPHA and (floor is None or abs(difference) > floor["value"]):
+            pair["significant"], pair["winner"] = True, pair["a"] if (difference > 0) == maximise else pair["b"]
 
 
 def tie_groups(ranked: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> list[list[str]]:

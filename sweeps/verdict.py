@@ -31,8 +31,7 @@ def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
     pairs = paired_losses(order, objective, maximise=maximise, by_fold=by_fold)
     floor = noise_floor(section(record.recipe, "losses"), order, pairs)
     judge(pairs, floor, maximise=maximise)
-    groups = tie_groups([contender.loss for contender in order], pairs)
-    target = choose_target(record.recipe, record.sanity, order)
+    groups, target = tie_groups([contender.loss for contender in order], pairs), choose_target(record.recipe, record.sanity, order)
     rows = [_row(record, contender, scores[contender.loss], groups, target["value"]) for contender in order]
     fastest, why_none = _fastest(order, rows, target, by_fold=by_fold)
     front, front_clock = _front(rows, objective, maximise=maximise)

@@ -11,7 +11,15 @@ def write_sentence(verdict: Mapping[str, Any]) -> str:
     """Return the sentence of a verdict whose other parts are complete."""
     if not verdict["ranking"]:
         return f"No verdict: {_why_nothing(verdict)}."
-    parts = [_quality(verdict), _sanity(verdict), _resolution(verdict), _speed(verdict), _missing(verdict), _failed(verdict)]
+    parts = [
+        _quality(verdict),
+        _contradiction(verdict),
+        _sanity(verdict),
+        _resolution(verdict),
+        _speed(verdict),
+        _missing(verdict),
+        _failed(verdict),
+    ]
     return "; ".join(part for part in parts if part) + "."
 
 
@@ -32,7 +40,8 @@ def counted(count: int, word: str) -> str:
 
 
 def _metric(verdict: Mapping[str, Any]) -> str:
-    return _NAMES.get(verdict["objective"]["metric"], verdict["objective"]["metric"])
+    metric: str = verdict["objective"]["metric"]
+    return _NAMES.get(metric, metric)
 
 
 def _why_nothing(verdict: Mapping[str, Any]) -> str:
@@ -44,7 +53,7 @@ def _why_nothing(verdict: Mapping[str, Any]) -> str:
         return f"all {total} trials failed" if total > 1 else "the only trial failed"
     still = sum(count for state, count in runs if state in ("waiting", "running"))
     said = f"none of {counted(total, 'trial')} has a finite {_metric(verdict)}"
-    return said + (f", {failed} failed" if failed else "") + (f", {still} have not ended" if still else "")
+    return said + (f", {failed} failed" if failed else "") + (f", {still} not ended yet" if still else "")
 
 
 def _quality(verdict: Mapping[str, Any]) -> str:
@@ -79,6 +88,12 @@ def _interval(row: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     if found["low"] is None:
         return f"{design}, too few for an interval"
     return f"95% interval {number(found['low'])} to {number(found['high'])} over {design}"
+
+
+def _contradiction(verdict: Mapping[str, Any]) -> str:
+    """Say where the common runs contradict the ranking, which happens when runs are missing."""
+    wins = [f"{pair['b']} is significantly ahead of {pair['a']}" for pair in verdict["pairs"] if pair["winner"] == pair["b"]]
+    return f"but on the runs that both have, {listed(wins)}" if wins else ""
 
 
 def _sanity(verdict: Mapping[str, Any]) -> str:

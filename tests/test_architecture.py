@@ -34,7 +34,7 @@ ROOMS = {
     "psutil": ("cluster/*", "sweeps/*"),
     "pydantic": ("sweeps/recipe*.py",),
     "pydantic_core": ("sweeps/recipe*.py",),
-    "ray": ("cluster/*", "sweeps/pruner.py", "sweeps/stage.py", "sweeps/sweep.py", "sweeps/trial.py", "sweeps/worker.py"),
+    "ray": ("cluster/*", "sweeps/pruner.py", "sweeps/stage.py", "sweeps/stages.py", "sweeps/trial.py", "sweeps/worker.py"),
     "rich": ("sweeps/cli*.py", "sweeps/progress*.py"),
     "ruamel": ("sweeps/recipe_file.py",),
     "safetensors": ("data_utils/*", "unet/*"),

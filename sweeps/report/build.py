@@ -93,6 +93,7 @@ def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) 
         "citations": attempt("Citations", lambda: citations.citations(overview)),
         "commands": attempt("Commands", lambda: commands(overview, folder)),
         "losses": overview.losses,
+        "rule": clean(overview.verdict.get("groups_rule") or "", 500),
     }
     index = place / "index.html"
     write_durably(index, page.render(parts).encode())

@@ -12,7 +12,7 @@ from sweeps.report.csv_table import CsvTable
 from sweeps.report.label_places import text_width
 from sweeps.report.overview import Overview
 from sweeps.report.palette import INK, MUTED, PAPER, RULE
-from sweeps.report.wording import count, dig, say_metric, say_range, say_signed, short
+from sweeps.report.wording import clean, count, dig, say, say_metric, say_range, say_signed, short
 
 NAME = "differences"
 TITLE = "Paired differences"
@@ -20,7 +20,7 @@ TITLE = "Paired differences"
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One row of the verdict's pairs, turned so that the difference is not negative."""
+    """One row of the verdict's pairs, turned so that the first loss is the better one."""
 
     a: str
     b: str
@@ -113,11 +113,25 @@ def caption(overview: Overview) -> str:
     """Return the sentences under the figure."""
     pairs = pairs_of(overview)
     ahead = sum(pair.significant for pair in pairs)
-    floor = " The grey band is the noise floor: one loss against itself." if finite(dig(overview.verdict, "noise_floor.value")) else ""
+    note = clean(dig(overview.verdict, "noise_floor.note", "one loss against itself"), 200)
+    floor = f" The grey band is the noise floor: {note}." if finite(dig(overview.verdict, "noise_floor.value")) else ""
     return (
         f"{count(len(pairs), 'pair')}, compared run by run on the same seeds and folds: {ahead} with a winner (filled), "
-        f"{len(pairs) - ahead} tied (hollow). A pair ties when its difference could be chance after Holm's correction.{floor}"
+        f"{len(pairs) - ahead} tied (hollow). A pair ties when its difference could be chance after Holm's correction."
+        f"{_findable(overview)}{floor}"
     )
+
+
+def _findable(overview: Overview) -> str:
+    """What the sweep could have found: a tie means little without it."""
+    found = dig(overview.verdict, "smallest_difference", {})
+    difference, n = finite(found.get("difference")), finite(found.get("n"))
+    if difference is None or n is None:
+        return ""
+    units = count(int(n), clean(found.get("unit", "run"), 20))
+    if difference >= 1:
+        return f" With {units}, no difference, however large, would be found four times in five."
+    return f" With {units}, a difference of {say(difference)} would be found four times in five; a smaller one would often go unseen."
 
 
 def alternative(overview: Overview) -> str:

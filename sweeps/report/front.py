@@ -46,10 +46,10 @@ def points_of(overview: Overview) -> list[Point]:
             continue
         if timed:
             seconds = finite(dig(loss.row, "seconds.to_target.median"))
-            pairs = [(seconds_to(trial, overview)(trial)) for trial in loss.runs]
+            pairs = [(seconds_to(trial, overview), overview.score(trial)) for trial in loss.runs]
         else:
             seconds = finite(dig(loss.row, "seconds.train"))
-            pairs = [(train_seconds(trial)(trial)) for trial in loss.runs]
+            pairs = [(train_seconds(trial), overview.score(trial)) for trial in loss.runs]
         seeds = tuple((x, y) for x, y in pairs if x is not None and y is not None)
         found.append(Point(loss=loss, seconds=seconds, score=score, seeds=seeds))
     return found

@@ -56,8 +56,8 @@ def _network(overview: Overview) -> list[str]:
     ]
     optimizer = _OPTIMIZERS.get(str(train.get("optimizer")), clean(train.get("optimizer", "its optimizer"), 40))
     network = (
-        f"A U-Net (Ronneberger et al. 2015) of {say_value(model.get('depth'))} levels, with {say_value(model.get('width'))} channels in the "
-        f"first, was trained on random crops{crop}{augmented}, in batches of {say_value(train.get('batch_size'))}, with "
+        f"A U-Net (Ronneberger et al. 2015) of {say_value(model.get('depth'))} levels, with {say_value(model.get('width'))} channels in "
+        f"the first, was trained on random crops{crop}{augmented}, in batches of {say_value(train.get('batch_size'))}, with "
         f"{optimizer}{''.join(numbers)}, for at most {_number(train.get('epochs'), 'epoch')} of "
         f"{_number(data.get('crops_per_section'), 'crop')} a training section."
     )
@@ -85,11 +85,11 @@ def _search(overview: Overview) -> list[str]:
         return []
     first = ", beginning with the literature's defaults" if search.get("start_with_defaults") else ""
     losses = listed([_loss(loss, overview) for loss in overview.losses])
-    sentences = [
-        f"{count(len(overview.losses), 'loss was', 'losses were')} compared: {losses}.",
+    sentences = [f"{count(len(overview.losses), 'loss was', 'losses were')} compared: {losses}."]
+    sentences.append(
         f"Each had a study of its own with a budget of {_number(search.get('trials_per_loss'), 'trial')}, proposed by "
-        f"{_SAMPLERS.get(str(search.get('sampler')), 'Optuna')}{first} and run by Ray Tune (Liaw et al. 2018).",
-    ]
+        f"{_SAMPLERS.get(str(search.get('sampler')), 'Optuna')}{first} and run by Ray Tune (Liaw et al. 2018)."
+    )
     stop = search.get("early_stop")
     if isinstance(stop, Mapping):
         grace, factor = _number(stop.get("grace_epochs"), "epoch"), say_value(stop.get("factor"))
@@ -121,11 +121,11 @@ def _comparison(overview: Overview) -> list[str]:
     seeds, folds = (
         count(len({getattr(trial, key) for trial in finalists}), noun) for key, noun in (("seed", "fresh seed"), ("fold", "fold"))
     )
-    sentences = [
-        f"The best configuration of each loss was then trained again with {seeds} on {folds}, the same for every loss and without early "
-        "stopping; decision thresholds were calibrated on sections used neither for training nor for testing.",
-        "Only these runs are ranked.",
-    ]
+    sentences = [f"The best configuration of each loss was then trained again with {seeds} on {folds}, without early stopping."]
+    sentences.append(
+        "Seeds and folds were the same for every loss; thresholds were calibrated on sections used neither to train nor to test."
+    )
+    sentences.append("Only these runs are ranked.")
     if dig(overview.verdict, "pairs", ()):
         rule = dig(overview.verdict, "groups_rule", "Losses that cannot be told apart are called tied.")
         sentences += ["Differences are paired by seed and fold, with 95% intervals from Student's t.", clean(rule, 500)]
@@ -133,8 +133,8 @@ def _comparison(overview: Overview) -> list[str]:
     if overview.target is not None:
         metric = say_metric(dig(overview.verdict, "target.metric", overview.metric))
         sentences.append(
-            f"Speed is the median of the train seconds, evaluation excluded, until a {metric} of {say(overview.target)} was first reached on the "
-            "calibration sections; a run that never reached it counts as infinite."
+            f"Speed is the median of the train seconds, evaluation excluded, until a {metric} of {say(overview.target)} was first reached "
+            "on the calibration sections; a run that never reached it counts as infinite."
         )
     return sentences
 

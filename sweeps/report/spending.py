@@ -15,7 +15,7 @@ TITLE = "Score against time"
 
 def costs(loss: LossView, overview: Overview) -> list[tuple[float, float, str]]:
     """Return (train seconds, score, state) of each trial of the search that has both."""
-    found = [(train_seconds(trial)(trial), trial.state) for trial in loss.search]
+    found = [(train_seconds(trial), overview.score(trial), trial.state) for trial in loss.search]
     return [(seconds, score, state) for seconds, score, state in found if seconds is not None and score is not None]
 
 
@@ -108,5 +108,5 @@ def table(overview: Overview) -> CsvTable:
     for loss in overview.losses:
         best = dict(progress(loss, overview))
         for number, trial in enumerate(loss.search, start=1):
-            rows.append((trial.trial_id, loss.name, number, trial.state, train_seconds(trial)(trial), best.get(number)))
+            rows.append((trial.trial_id, loss.name, number, trial.state, train_seconds(trial), overview.score(trial), best.get(number)))
     return CsvTable(columns=("trial", "loss", "number", "state", "train_seconds", overview.metric, "best_so_far"), rows=tuple(rows))

@@ -6,6 +6,8 @@ one layer of pixels a round, first come, first served. A pixel that touches anot
 layers in place of a heap, and only the rims of the cells as seeds, take a quarter of its time.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
@@ -22,13 +24,14 @@ def flood_section(cell_HW: np.ndarray) -> tuple[np.ndarray, int]:
     """
     height, width = cell_HW.shape
     padded_HW = np.zeros((height + 2, width + 2), dtype=np.int32)
-    num_basins = ndimage.label(cell_HW, output=padded_HW[1:-1, 1:-1])
+    ndimage.label(cell_HW, output=padded_HW[1:-1, 1:-1])
+    num_basins = int(padded_HW.max())
     open_HW = np.zeros(padded_HW.shape, dtype=bool)  # membrane that nothing has reached yet; the padding never is
     open_HW[1:-1, 1:-1] = ~cell_HW
     if num_basins:
         offsets = np.array([row * (width + 2) + column for row, column in _UP_LEFT_RIGHT_DOWN])
         _flood(padded_HW.reshape(-1), open_HW.reshape(-1), offsets)
-    return padded_HW[1:-1, 1:-1], int(num_basins)
+    return padded_HW[1:-1, 1:-1], num_basins
 
 
 def _flood(basin: np.ndarray, is_open: np.ndarray, offsets: np.ndarray) -> None:
@@ -77,6 +80,6 @@ def _settle_meetings(basin: np.ndarray, reached: np.ndarray, turn: np.ndarray, w
         reached, beside, rivals = _choose(~settled, reached, beside, rivals)
 
 
-def _choose(chosen: np.ndarray, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+def _choose(chosen: Any, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return the chosen pixels (last axis) of each array."""
     return tuple(array[..., chosen] for array in arrays)

@@ -108,7 +108,8 @@ def _check(labels_ZHW: np.ndarray, proposal_ZHW: np.ndarray) -> None:
 
 def _score_section(labels_HW: np.ndarray, proposal_HW: np.ndarray, thresholds: Sequence[float]) -> list[tuple[float, float]]:
     """Return (V_rand, V_info) of one section at each threshold."""
-    truth_HW, num_cells = ndimage.label(labels_HW > 0)
+    truth_HW = np.zeros(labels_HW.shape, dtype=np.int32)
+    ndimage.label(labels_HW > 0, output=truth_HW)
     inside = np.flatnonzero(truth_HW)
     if inside.size == 0:
         return [(math.nan, math.nan)] * len(thresholds)
@@ -121,7 +122,7 @@ def _score_section(labels_HW: np.ndarray, proposal_HW: np.ndarray, thresholds: S
         if num_pixels not in known:
             basin_HW, num_basins = flood_section(cell_HW)
             basin = basin_HW.reshape(-1)[inside]
-            known[num_pixels] = _agreement(*_contingency(truth, num_cells, basin, num_basins))
+            known[num_pixels] = _agreement(*_contingency(truth, int(truth.max()) + 1, basin, num_basins))
         scores.append(known[num_pixels])
     return scores
 

@@ -48,7 +48,9 @@ def oracle_components(mask: np.ndarray) -> dict[tuple[int, int], int]:
 def oracle_watershed(cell: np.ndarray) -> dict[tuple[int, int], int]:
     """Pixel -> basin, 0 for line: one queue, first come, first served; a pixel beside another basin at its turn is line."""
     basins, line = oracle_components(cell), set()
-    queue = deque((other, basins[pixel]) for pixel in np.ndindex(cell.shape) if cell[pixel] for other in oracle_neighbours(pixel, cell.shape))
+    queue = deque(
+        (other, basins[pixel]) for pixel in np.ndindex(cell.shape) if cell[pixel] for other in oracle_neighbours(pixel, cell.shape)
+    )
     while queue:
         pixel, basin = queue.popleft()
         if pixel in basins or pixel in line:
