@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import logging
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,7 @@ def _unpack(archive: Path, folder: Path, url: str) -> None:
             for name in NAMES:
                 if name in members:
                     _unpack_member(unzipped, members[name], folder / name, url)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DataError(f"{url}: what was downloaded is not a whole zip archive ({error}); try again") from error
 
 

@@ -129,7 +129,7 @@ def _pack(rng: np.random.Generator, size_px: int) -> tuple[np.ndarray, np.ndarra
     side = size_px + 2 * _MARGIN_PX
     radii: list[float] = []
     # in a small block one cell could be all there is to see
-    smallest, largest = _RADIUS_RANGE_PX[0], min(_RADIUS_RANGE_PX[1], 0.3 * size_px)
+    smallest, largest = _RADIUS_RANGE_PX[0], min(_RADIUS_RANGE_PX[1], 0.45 * size_px)
     while sum(np.pi * radius**2 for radius in radii) < 0.92 * side**2:
         radii.append(float(np.clip(_MEDIAN_RADIUS_PX * np.exp(0.7 * rng.standard_normal()), smallest, largest)))
     radius_C = np.sort(radii)[::-1]

@@ -26,10 +26,10 @@ def wandb_names(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summary_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what W&B's summary says of a result.json: best/* (scores, epoch), time/*_s, gpu/peak_mem_mib; without what is missing."""
+    """Return what W&B's summary says of a result.json: best/* (scores, epoch), time/*_s, memory/peak_mib; without what is missing."""
     summary = {f"best/{name}": value for name, value in (result.get("scores") or {}).items()}
     summary |= {f"time/{name}_s": value for name, value in (result.get("seconds") or {}).items()}
-    summary |= {"best/epoch": result.get("best_epoch"), "gpu/peak_mem_mib": result.get("peak_memory_mib")}
+    summary |= {"best/epoch": result.get("best_epoch"), "memory/peak_mib": result.get("peak_memory_mib")}
     return {name: value for name, value in summary.items() if value is not None}
 
 

@@ -47,11 +47,13 @@ def parsed(path: Path) -> ast.Module:
 
 @cache
 def project_files() -> tuple[Path, ...]:
-    """Return what is in the repository or about to be: tracked files, and new ones that git does not ignore."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return tuple(ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file())
+    """Return what is in the repository or about to be: all but what git ignores; without git, all but what is hidden."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        return tuple(ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file())
+    files = (path for path in ROOT.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return tuple(path for path in files if not any(part.startswith(".") for part in path.relative_to(ROOT).parent.parts))
 
 
 @cache

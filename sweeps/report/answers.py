@@ -23,21 +23,21 @@ class Card:
     lines: tuple[str, ...]
 
 
-def sentence(overview: Overview) -> tuple[str, str]:
-    """Return the verdict as its answer and its reservations: what comes before the sentence's first semicolon, and the rest.
+def sentence(overview: Overview) -> tuple[str, tuple[str, ...]]:
+    """Return the verdict as its answer and its reservations: what comes before the sentence's first semicolon, and the clauses after it.
 
     Without a verdict the answer says why there is none.
     """
     said = clean(overview.verdict.get("sentence") or "", 1500).strip()
     if not said:
-        return _why_none(overview), ""
-    answer, _, rest = said.partition("; ")
-    return answer.rstrip(".") + ".", rest[:1].upper() + rest[1:] if not _begins_with_name(rest, overview) else rest
+        return _why_none(overview), ()
+    answer, *rest = said.split("; ")
+    return answer.rstrip(".") + ".", tuple(_begun(clause.rstrip("."), overview) for clause in rest)
 
 
-def _begins_with_name(text: str, overview: Overview) -> bool:
-    """A loss is called what it is called, at the beginning of a sentence as well."""
-    return any(text.startswith(loss.name) for loss in overview.losses)
+def _begun(text: str, overview: Overview) -> str:
+    """With a capital, unless it begins with a loss, which is called what it is called."""
+    return text if any(text.startswith(loss.name) for loss in overview.losses) else text[:1].upper() + text[1:]
 
 
 def _why_none(overview: Overview) -> str:
@@ -64,7 +64,7 @@ def best_card(overview: Overview) -> Card | None:
         f"95% interval {interval}{', ' + runs if runs else ''}" if interval != ABSENT else "No interval: too few runs",
         _ties(overview, loss.name),
         ", ".join(f"{say_metric(name)} {say(value)}" for name, value in others if value is not None),
-        _parameters(entry),
+        _parameters(loss, overview),
     )
     return Card(heading="Best", loss=loss, number=say(score.mean), unit=say_metric(overview.metric), lines=_said(lines))
 
@@ -85,15 +85,15 @@ def fastest_card(overview: Overview) -> Card | None:
     lines = (
         f"Runs from {say_seconds(known[0])} to {say_seconds(known[-1])}{never}" if len(known) > 1 else "",
         f"May be as fast: {listed(ties)}" if ties else "",
-        f"{say_metric(overview.metric)} {say(score.mean)}, {per_epoch:.3g} s an epoch" if per_epoch is not None else "",
-        _parameters(entry),
+        f"{say_metric(overview.metric)} {say(score.mean)}, {say_seconds(per_epoch)} an epoch" if per_epoch is not None else "",
+        _parameters(loss, overview),
     )
     unit = f"train time to {say_metric(dig(overview.verdict, 'target.metric', overview.metric))} {say(overview.target)}, median"
     return Card(heading="Fastest", loss=loss, number=say_seconds(timing.get("median")), unit=unit, lines=_said(lines))
 
 
-def _parameters(entry: Mapping[str, Any]) -> str:
-    said = say_parameters(entry.get("params"))
+def _parameters(loss: LossView, overview: Overview) -> str:
+    said = say_parameters(overview.tuned(loss))
     return "" if said == ABSENT else f"With {said}"
 
 

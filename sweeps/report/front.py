@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sweeps.contenders import finite
 from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, points, score_axis, write
 from sweeps.report.csv_table import CsvTable
-from sweeps.report.label_places import Box, box_around, place_labels
+from sweeps.report.label_places import Box, Place, box_around, place_labels
 from sweeps.report.overview import Estimate, LossView, Overview, seconds_to, train_seconds
 from sweeps.report.palette import MUTED, PANEL
 from sweeps.report.wording import count, dig, listed, say, say_metric, say_seconds
@@ -133,8 +133,18 @@ def _labels(axes: Axes, placed: list[Point], overview: Overview) -> None:
     frame = Box(left=area.x0, bottom=area.y0, right=area.x1, top=area.y1)
     names = [point.loss.label + _title(point, overview) for point in placed]
     for point, text, place in zip(placed, names, place_labels(spots, names, obstacles, frame, size_px=14, gap_px=13), strict=True):
-        at, level = (point.seconds or 0.0, point.score.mean or 0.0), {"center": "center_baseline"}.get(place.vertical, place.vertical)
-        write(axes, text, at, (place.dx, place.dy), align=place.align, level=level, colour=point.loss.look.text, size=14, bold=True)
+        _label(axes, point, text.split("\n"), place)
+
+
+def _label(axes: Axes, point: Point, lines: list[str], place: Place) -> None:
+    """Write the loss's name and, under it, its title; line by line, because the browser's type is not the one that was measured."""
+    below = {"center": 0.5, "bottom": 1.0, "top": 0.0}[place.vertical] * (len(lines) - 1)
+    level = {"center": "center_baseline"}.get(place.vertical, place.vertical)
+    at = (point.seconds or 0.0, point.score.mean or 0.0)
+    for number, line in enumerate(lines):
+        offset = (place.dx, place.dy + 17 * (below - number))
+        size, bold = (14, True) if number == 0 else (13, False)
+        write(axes, line, at, offset, align=place.align, level=level, colour=point.loss.look.text, size=size, bold=bold)
 
 
 def _title(point: Point, overview: Overview) -> str:

@@ -108,6 +108,12 @@ class Overview:
             return None
         return sorted(scored, key=lambda pair: pair[0], reverse=self.maximise)[0][1]
 
+    def tuned(self, loss: LossView) -> Mapping[str, Any]:
+        """Return what was searched of a loss's configuration, with its best values; all its parameters where nothing was."""
+        best = self.best_of(loss.search)
+        trial = loss.runs[0] if loss.runs else best
+        return (trial.suggestion if trial else {}) or loss.row.get("params") or {}
+
     @property
     def target(self) -> float | None:
         """The quality that time-to-target counts to."""

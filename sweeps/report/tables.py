@@ -62,10 +62,10 @@ def leaderboard(overview: Overview) -> Grid:
 def _row(loss: LossView, overview: Overview, bar: Any, letters: dict[str, str]) -> tuple[Cell, ...]:
     estimate = loss.estimate(overview.metric)
     letter = letters.get(loss.name)
-    parameters = say_parameters(loss.row.get("params") or _searched(loss, overview))
+    tuned = overview.tuned(loss)
     return (
         Cell(text=str(loss.rank or ABSENT), value=loss.rank),
-        Cell(text=short(loss.name, 40), value=loss.name, loss=loss, second=_configuration(loss, parameters)),
+        Cell(text=short(loss.name, 40), value=loss.name, loss=loss, second=_configuration(loss, say_parameters(tuned))),
         estimated(estimate),
         Cell(text="" if bar else ABSENT, bar=bar),
         Cell(text=letter or ABSENT, value=letter),
@@ -78,19 +78,13 @@ def _row(loss: LossView, overview: Overview, bar: Any, letters: dict[str, str]) 
         figure(loss.counted("pruned"), digits=0),
         figure(loss.counted("failed"), digits=0),
         figure(loss.row.get("peak_memory_mib"), digits=0),
-        words(parameters),
+        words(say_parameters(loss.row.get("params") or tuned)),
     )
 
 
 def _configuration(loss: LossView, parameters: str) -> str:
     function = "" if loss.function == loss.name else short(loss.function, 40)
     return ", ".join(part for part in (function, parameters if parameters != ABSENT else "") if part)
-
-
-def _searched(loss: LossView, overview: Overview) -> Mapping[str, Any]:
-    """The best trial's suggestion, for a loss that has no row in the ranking."""
-    best = overview.best_of(loss.search)
-    return best.suggestion if best else {}
 
 
 def _letters(overview: Overview) -> dict[str, str]:
@@ -113,7 +107,7 @@ def _to_target(loss: LossView) -> Cell:
 
 def _per_epoch(loss: LossView) -> str:
     seconds = finite(dig(loss.row, "seconds.per_epoch"))
-    return ABSENT if seconds is None else f"{seconds:.3g}"
+    return ABSENT if seconds is None else f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
 
 
 def _sanity_row(row: Mapping[str, Any], overview: Overview) -> tuple[Cell, ...]:

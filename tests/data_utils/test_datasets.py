@@ -12,7 +12,7 @@ from data_utils.errors import DataError
 from data_utils.stack import write_stack
 from data_utils.synthetic import make_synthetic
 
-SMALL = "synthetic:sections=3,size_px=40,seed=2"
+SMALL = "synthetic:sections=3,size_px=48,seed=2"
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def empty_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_synthetic_stacks_are_made_as_named() -> None:
-    assert load_dataset(SMALL).sha256() == make_synthetic(sections=3, size_px=40, seed=2).sha256()
+    assert load_dataset(SMALL).sha256() == make_synthetic(sections=3, size_px=48, seed=2).sha256()
     assert load_dataset("synthetic: sections = 2 , size_px=32").raw_ZHW.shape == (2, 32, 32)
 
 

@@ -21,7 +21,7 @@ def test_rows_speak_wandbs_names() -> None:
 
 def test_a_summary_leaves_out_what_is_missing() -> None:
     assert summary_of({"state": "failed", "scores": None}) == {}
-    assert summary_of(RESULT)["best/v_rand"] == 0.95 and summary_of(RESULT)["gpu/peak_mem_mib"] == 300.0
+    assert summary_of(RESULT)["best/v_rand"] == 0.95 and summary_of(RESULT)["memory/peak_mib"] == 300.0
 
 
 def test_a_tail_gives_each_row_once_wherever_a_write_is_torn(tmp_path: Path) -> None:
