@@ -86,8 +86,9 @@ def connect(address: str | None = None) -> Iterator[None]:
 def _local() -> Iterator[None]:
     _sweep_up()
     folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
-    before = {key: os.environ.get(key) for key in MALLOC}
-    os.environ.update(MALLOC)  # the local cluster's processes inherit it
+    changed = MALLOC | {"TMPDIR": folder}  # what libraries leave in the temporary folder goes with the cluster
+    before = {key: os.environ.get(key) for key in changed}
+    os.environ.update(changed)  # the local cluster's processes inherit it
     # A token of this process alone. Ray turns token mode on by itself for a new cluster (its own default token would be a world-readable
     # file), and reads the token once a process, so it stays for the process's life.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -43,7 +43,7 @@ def make_synthetic(*, sections: int = 20, size_px: int = 256, seed: int = 0) -> 
     for section in range(sections):
         cells_HW, depth_HW, density_HW, membrane_HW = _cut(neuropil, section, half_width_ZHW[section])
         tissue_HW = draw_organelles(rng, neuropil, section * len(_CUTS) + _MIDDLE, cells_HW, depth_HW - half_width_ZHW[section])
-        near_HW = cloud_ZHW[section] * np.exp(-0.5 * (depth_HW / 9) ** 2)
+        near_HW = cloud_ZHW[section] * np.exp(-0.5 * (depth_HW / 6) ** 2)
         raw_ZHW[section] = _expose(rng, tissue_HW - contrast_ZHW[section] * np.maximum(density_HW, 0.9 * near_HW))
         membrane_ZHW[section] = _fill_slivers(membrane_HW | (near_HW > 0.5))
     share = membrane_ZHW.mean()

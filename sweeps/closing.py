@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.folder import write_json
+from sweeps.pinned import pinned_recipe
 from sweeps.recipe import Recipe
 from sweeps.recipe_file import dump_yaml
 from sweeps.record import SweepRecord, TrialRecord, load_results
@@ -35,13 +36,8 @@ def winner(record: SweepRecord, verdict: dict[str, Any], which: str) -> TrialRec
 
 
 def winning_recipe(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
-    """Return the recipe of one trial's configuration alone: its loss and numbers fixed, one trial, the same finalists."""
-    recipe = {key: dict(value) if isinstance(value, dict) else value for key, value in record.recipe.items()}
-    parameters = Recipe.from_resolved(record.recipe).loss_parameters(trial.loss, trial.suggestion)
-    recipe["losses"] = {trial.loss: {"loss": trial.function, **parameters}}
-    recipe["train"] |= {key.removeprefix("train."): value for key, value in trial.suggestion.items() if key.startswith("train.")}
-    recipe["search"] |= {"trials_per_loss": 1, "early_stop": None}
-    return Recipe.from_resolved(recipe).resolved()
+    """Return the recipe of one trial's configuration alone, as plain data."""
+    return pinned_recipe(Recipe.from_resolved(record.recipe), trial.loss, trial.suggestion).resolved()
 
 
 def write_winner(record: SweepRecord, verdict: dict[str, Any], which: str) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cluster.connect import Resources, connect, plan_resources
+from data_utils import Stack
+from data_utils.errors import DataError
 from data_utils.folds import finalist_split, search_split
 from sweeps.closing import close_sweep
 from sweeps.folder import create_folder, locked, write_json
@@ -20,6 +22,7 @@ from sweeps.record import load_results
 from sweeps.stage import Interrupt
 from sweeps.stages import Stages
 from sweeps.tracking_mode import choose_mode
+from sweeps.tracking_repair import record_missing
 from sweeps.trial import load_stack
 
 logger = logging.getLogger(__name__)
@@ -59,6 +62,7 @@ def launch(
     split = search_split(len(stack.raw_ZHW), folds=recipe.data.folds, search_fold=recipe.data.search_fold, gap=recipe.data.gap)
     for fold in recipe.finalist_folds():
         finalist_split(len(stack.raw_ZHW), fold, folds=recipe.data.folds, gap=recipe.data.gap)
+    _check_crops(recipe, stack)
     say(f"data: {stack.name}, {stack.membrane_rule}")
     for note in stack.notes:
         say(f"note: {note}")
@@ -100,6 +104,16 @@ def resume(
         return _run(folder, resources, tracking=tracking, progress=progress, say=say, retry_failed=retry_failed)
 
 
+def _check_crops(recipe: Recipe, stack: Stack) -> None:
+    """Raise DataError for crops that the sections are too small for."""
+    smallest = min(stack.raw_ZHW.shape[1:])
+    if recipe.data.crop_px > smallest:
+        raise DataError(
+            f"{stack.name}: data.crop_px is {recipe.data.crop_px}, the sections are {stack.raw_ZHW.shape[1]} x {stack.raw_ZHW.shape[2]} px. "
+            f"Crops can be at most {smallest} px: --set data.crop_px={smallest}"
+        )
+
+
 def _resources(recipe: Recipe) -> Resources:
     asked = recipe.resources
     return plan_resources(cpus_per_trial=asked.cpus_per_trial, gpus_per_trial=asked.gpus_per_trial, max_concurrent=asked.max_concurrent)
@@ -120,6 +134,7 @@ def _run(
         ledger.close()
     if exit_code in (75, 130):
         return Outcome(folder=folder, exit_code=exit_code, verdict=None, report=None)
+    record_missing(folder)  # W&B runs that a killed worker left open
     verdict, report = close_sweep(folder)
     failed = any(trial.state == "failed" for trial in load_results(folder).trials)
     return Outcome(folder=folder, exit_code=exit_code or (5 if failed else 0), verdict=verdict, report=report)

@@ -17,9 +17,11 @@ import torch
 from data_utils import Stack, load_dataset
 from data_utils.errors import DataError
 from data_utils.folds import Split, finalist_split, search_split
+from sweeps.pinned import pinned_recipe
 from sweeps.plan import TrialPlan
 from sweeps.proof import verify
 from sweeps.recipe import Recipe
+from sweeps.recipe_file import dump_yaml
 from sweeps.record import read_rows
 from sweeps.result import outcome, outline, save_pictures, seconds, weights_metadata
 from sweeps.scoring import score_run
@@ -107,6 +109,7 @@ class Trial:
         plan.path.mkdir(parents=True, exist_ok=True)
         write_durably(plan.path / "attempt", self.attempt.encode())
         write_durably(plan.path / "plan.json", json.dumps(plan.as_dict(), indent=1).encode())
+        (plan.path / "recipe.yaml").write_text(dump_yaml(pinned_recipe(self.recipe, plan.loss, plan.suggestion).resolved()))
         if self.stack.sha256() != plan.data_sha256:
             raise DataError(f"the data changed since the sweep was launched: SHA-256 {self.stack.sha256()}, recorded {plan.data_sha256}")
         split = split_of(plan, self.recipe, len(self.stack.raw_ZHW))

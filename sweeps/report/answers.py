@@ -136,7 +136,8 @@ def gaps(overview: Overview) -> list[str]:
     said += [f"Data: {clean(note, 300)}" for note in overview.record.data.get("notes") or ()]
     if waiting := sum(trial.state in ("waiting", "running") for trial in trials):
         said.append(f"{count(waiting, 'trial has', 'trials have')} not ended: this report shows the sweep as it stands.")
-    if failed := sum(trial.state == "failed" for trial in trials):
+    failed = sum(trial.state == "failed" for trial in trials)
+    if failed and "runs" not in verdict:  # a verdict that counts the runs has said so in its sentence
         said.append(f"{failed} of {count(len(trials), 'trial')} failed; see Failures and retries.")
     if blank := sum(trial.state in ("complete", "pruned") and overview.score(trial) is None for trial in trials):
         said.append(f"{count(blank, 'trial')} ended without a finite score.")

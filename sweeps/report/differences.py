@@ -87,7 +87,8 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     axes.set_xlim(min(ends) - margin, max(ends) + margin)
     name_axes(axes, x=f"difference in {say_metric(overview.metric)}, 95% interval", grid="x")
     score_axis(axes.xaxis)
-    axes.axvline(0, color=INK.stand_in, linewidth=1.2)
+    for slot in range(len(pairs)):  # beside the bar only, where the name stands above it
+        axes.plot([0, 0], [slot - (0.05 if layout.narrow else 0.5), slot + 0.5], color=INK.stand_in, linewidth=1.2, solid_capstyle="butt")
     floor = finite(dig(overview.verdict, "noise_floor.value"))
     if floor is not None:
         axes.axvspan(-floor, floor, color=RULE.stand_in, linewidth=0)
@@ -117,7 +118,8 @@ def caption(overview: Overview) -> str:
     floor = f" The grey band is the noise floor: {note}." if finite(dig(overview.verdict, "noise_floor.value")) else ""
     return (
         f"{count(len(pairs), 'pair')}, compared run by run on the same seeds and folds: {ahead} with a winner (filled), "
-        f"{len(pairs) - ahead} tied (hollow). A pair ties when its difference could be chance after Holm's correction."
+        f"{len(pairs) - ahead} tied (hollow). "
+        "Intervals stand alone; a pair ties when its difference could be chance after Holm's correction for all pairs."
         f"{_findable(overview)}{floor}"
     )
 

@@ -65,17 +65,17 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     height = 470.0 if not layout.narrow else 400.0
     figure = new_figure(layout, height)
     left, right = (54.0, 24.0) if not layout.narrow else (46.0, 14.0)
-    strip = 0.0 if not missed else 170.0 if not layout.narrow else 96.0
+    strip = 0.0 if not missed else 170.0 if not layout.narrow else 40.0 + 34.0 * len(missed)
     room = layout.width_px - left - right - strip
     axes = axes_at(figure, left=left, top=44, width=room - (14 if missed else 0), height=height - 104)
     _scale(axes, placed, shown)
-    name_axes(axes, x=_time_label(overview), y=f"{say_metric(overview.metric)}, mean and 95% interval", grid="both")
+    name_axes(axes, x=_time_label(overview, layout), y=f"{say_metric(overview.metric)}, mean and 95% interval", grid="both")
     front = set(overview.front)
     score_axis(axes.yaxis)
     _front_line(axes, [point for point in placed if point.loss.name in front])
     for point in placed:
         _point(axes, point, filled=not front or point.loss.name in front)
-    _labels(axes, placed, overview)
+    _labels(axes, placed, overview, layout)
     if missed:
         _missed(axes_at(figure, left=left + room, top=44, width=strip, height=height - 104, share_y=axes), missed, layout)
     return figure
@@ -120,7 +120,7 @@ def _point(axes: Axes, point: Point, *, filled: bool) -> None:
     points(axes, [x], [point.score.mean or 0.0], look, filled=filled, size=13)
 
 
-def _labels(axes: Axes, placed: list[Point], overview: Overview) -> None:
+def _labels(axes: Axes, placed: list[Point], overview: Overview, layout: Layout) -> None:
     to_pixels = axes.transData.transform
     spots = [tuple(to_pixels((point.seconds, point.score.mean))) for point in placed]
     obstacles = [box_around(x, y, 9, 9) for x, y in spots]
@@ -131,7 +131,7 @@ def _labels(axes: Axes, placed: list[Point], overview: Overview) -> None:
             obstacles.append(Box(left=x - 8, bottom=low, right=x + 8, top=high))
     area = axes.get_window_extent()
     frame = Box(left=area.x0, bottom=area.y0, right=area.x1, top=area.y1)
-    names = [point.loss.label + _title(point, overview) for point in placed]
+    names = [point.loss.label + ("" if layout.narrow else _title(point, overview)) for point in placed]
     for point, text, place in zip(placed, names, place_labels(spots, names, obstacles, frame, size_px=14, gap_px=13), strict=True):
         _label(axes, point, text.split("\n"), place)
 
@@ -167,7 +167,9 @@ def _missed(axes: Axes, missed: list[Point], layout: Layout) -> None:
     axes.spines["bottom"].set_color(MUTED.stand_in)
 
 
-def _time_label(overview: Overview) -> str:
+def _time_label(overview: Overview, layout: Layout) -> str:
+    if layout.narrow:
+        return f"train seconds to {say(overview.target)}" if _timed(overview) else "train seconds"
     if _timed(overview):
         metric = say_metric(dig(overview.verdict, "target.metric", overview.metric))
         return f"train seconds to {metric} {say(overview.target)}, median"

@@ -25,9 +25,9 @@ def render(parts: Mapping[str, Any]) -> str:
     )
     style, script = _style(), (_ROOM / "sort.js").read_text(encoding="utf-8")
     # Neither holds "</" (a test says so), so they can stand in the page as they are.
-    return environment.get_template("template.html.j2").render(
-        style=Markup(style), script=Markup(script), policy=policy(style=style, script=script), **parts
-    )
+    template = environment.get_template("template.html.j2")
+    page = template.render(style=Markup(style), script=Markup(script), policy=policy(style=style, script=script), **parts)
+    return page.strip() + "\n"  # the macros at the template's head leave empty lines
 
 
 def _style() -> str:

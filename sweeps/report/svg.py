@@ -17,6 +17,9 @@ _VARIABLES = {role.stand_in: f"var({role.variable})" for role in ROLES}
 _LIGHT = {role.stand_in: role.light for role in ROLES}
 _FONT = "'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 
+# Words stay readable where a line runs under them: an outline in the paper's colour, painted first.
+_HALO = {"stroke": PAPER.stand_in, "stroke-width": "3", "paint-order": "stroke", "stroke-linejoin": "round"}
+
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
@@ -53,7 +56,7 @@ def for_file(source: str, *, title: str) -> str:
     heading = ElementTree.Element(f"{{{SVG}}}title")
     heading.text = title
     root.insert(0, heading)
-    root.insert(1, ElementTree.Element(f"{{{SVG}}}rect", {"width": "100%", "height": "100%", "fill": PAPER.light}))
+    root.insert(1, ElementTree.Element(f"{{{SVG}}}rect", {"width": "100%", "height": "100%", "fill": PAPER.stand_in}))
     body = _COLOUR.sub(lambda match: _LIGHT.get(match[0], match[0]), _dump(root))
     return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
 
@@ -61,6 +64,8 @@ def for_file(source: str, *, title: str) -> str:
 def _parse(source: str) -> ElementTree.Element:
     """Read matplotlib's output without its stylesheet, whose two rules come back as attributes of the root."""
     root = ElementTree.fromstring(source)
+    for words in root.iter(f"{{{SVG}}}text"):
+        words.attrib |= _HALO
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag == f"{{{SVG}}}style" or child.tag.endswith("}metadata"):
