@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from sweeps.progress import Mode
+
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -17,7 +19,7 @@ Address = Annotated[str | None, typer.Option("--address", help="A running Ray cl
 Offline = Annotated[bool, typer.Option("--offline", help="Keep W&B offline.")]
 
 
-def progress_mode(as_json: bool) -> str:
+def progress_mode(as_json: bool) -> Mode:
     """Return how progress is shown: json, live on a terminal, plain lines elsewhere."""
     return "json" if as_json else "live" if sys.stdout.isatty() else "plain"
 

@@ -12,7 +12,7 @@ import logging
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -57,7 +57,7 @@ class LossStudy:
         space: Mapping[str, Domain],
         *,
         budget: int,
-        direction: str,
+        direction: Literal["minimize", "maximize"],
         kind: str = "tpe",
         seed: int = 0,
         defaults: Mapping[str, Any] | None = None,

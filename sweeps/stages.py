@@ -18,7 +18,7 @@ from cluster.connect import Resources
 from sweeps.finalists import plan_finalists
 from sweeps.ledger import FINISHED, Ledger
 from sweeps.plan import TrialPlan
-from sweeps.progress import SweepProgress
+from sweeps.progress import Mode, SweepProgress
 from sweeps.recipe import Recipe
 from sweeps.record import SweepRecord, load_results, trial_folder
 from sweeps.sources import FixedSource, SearchSource
@@ -61,7 +61,7 @@ class Stages:
             checkpoint_seconds=float(os.environ.get("SWEEPS_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
         )
 
-    def run(self, progress_mode: str) -> int:
+    def run(self, progress_mode: Mode) -> int:
         """Run what is left of both stages; return 0, 6, 75 or 130."""
         search = [trial for trial in self.record.trials if trial.stage == "search"]
         source = SearchSource(self.recipe, search, self.plan_for, self.record.folder / "study.sqlite3")

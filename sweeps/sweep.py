@@ -15,6 +15,7 @@ from data_utils.folds import finalist_split, search_split
 from sweeps.closing import close_sweep
 from sweeps.folder import create_folder, locked, write_json
 from sweeps.ledger import Ledger
+from sweeps.progress import Mode
 from sweeps.provenance import describe_data, provenance
 from sweeps.recipe import Recipe
 from sweeps.reconcile import check_unchanged, reconcile
@@ -50,7 +51,7 @@ def launch(
     recipe_text: str | None = None,
     address: str | None = None,
     offline: bool = False,
-    progress: str = "plain",
+    progress: Mode = "plain",
     say: Callable[[str], None] = logger.info,
 ) -> Outcome:
     """Run a sweep from its recipe to its verdict and report.
@@ -87,7 +88,7 @@ def resume(
     offline: bool = False,
     retry_failed: bool = False,
     allow_changed: frozenset[str] = frozenset(),
-    progress: str = "plain",
+    progress: Mode = "plain",
     say: Callable[[str], None] = logger.info,
 ) -> Outcome:
     """Go on with a sweep to the same total. Finished trials are never run again; `retry_failed` tries the failed ones once more.
@@ -109,7 +110,7 @@ def _check_crops(recipe: Recipe, stack: Stack) -> None:
     smallest = min(stack.raw_ZHW.shape[1:])
     if recipe.data.crop_px > smallest:
         raise DataError(
-            f"{stack.name}: data.crop_px is {recipe.data.crop_px}, the sections are {stack.raw_ZHW.shape[1]} x {stack.raw_ZHW.shape[2]} px. "
+            f"{stack.name}: data.crop_px is {recipe.data.crop_px}, the sections are {' x '.join(map(str, stack.raw_ZHW.shape[1:]))} px. "
             f"Crops can be at most {smallest} px: --set data.crop_px={smallest}"
         )
 
@@ -120,7 +121,7 @@ def _resources(recipe: Recipe) -> Resources:
 
 
 def _run(
-    folder: Path, resources: Resources, *, tracking: str, progress: str, say: Callable[[str], None], retry_failed: bool = False
+    folder: Path, resources: Resources, *, tracking: str, progress: Mode, say: Callable[[str], None], retry_failed: bool = False
 ) -> Outcome:
     ledger = Ledger(folder / "ledger")
     try:

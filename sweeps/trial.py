@@ -10,6 +10,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -53,7 +54,8 @@ def split_of(plan: TrialPlan, recipe: Recipe, num_sections: int) -> Split:
 def load_stack(recipe: Recipe) -> Stack:
     """Return the stack that a recipe names."""
     data = recipe.data
-    return load_dataset(data.source, images=data.images, labels=data.labels, membrane=data.membrane)
+    images, labels = (Path(path) if path is not None else None for path in (data.images, data.labels))
+    return load_dataset(data.source, images=images, labels=labels, membrane=data.membrane)
 
 
 def reason_of(error: BaseException) -> str:
@@ -122,7 +124,7 @@ class Trial:
     def _build(self, split: Split) -> Run:
         plan, recipe = self.plan, self.recipe
         torch.set_num_threads(plan.threads)
-        parameters = recipe.loss_parameters(plan.loss, plan.suggestion)
+        parameters: dict[str, Any] = recipe.loss_parameters(plan.loss, plan.suggestion)
         run = start_run(
             stack=self.stack,
             split=split,

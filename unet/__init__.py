@@ -9,6 +9,13 @@ function, always; the module of that name is reached by `from unet.fit import ..
 import sys
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unet.checkpoint import load_checkpoint, load_model, save_checkpoint, save_weights
+    from unet.fit import Measurement, NonFiniteLoss, Run, TrainConfig, fit, start_run
+    from unet.model import ModelConfig, UNet
+    from unet.predict import predict_sections, predict_stack
 
 _HOMES = {
     "Measurement": "unet.fit",
@@ -27,7 +34,22 @@ _HOMES = {
     "start_run": "unet.fit",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "Measurement",
+    "ModelConfig",
+    "NonFiniteLoss",
+    "Run",
+    "TrainConfig",
+    "UNet",
+    "fit",
+    "load_checkpoint",
+    "load_model",
+    "predict_sections",
+    "predict_stack",
+    "save_checkpoint",
+    "save_weights",
+    "start_run",
+]
 
 
 def __getattr__(name: str) -> object:

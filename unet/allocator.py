@@ -28,6 +28,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    kept = all([mallopt(parameter, value) == 1 for parameter, value in _SETTINGS.values()])
+    kept = all(mallopt(parameter, value) == 1 for parameter, value in _SETTINGS.values())
     _LOG.debug("glibc keeps freed memory: %s", kept)
     return kept

@@ -65,7 +65,8 @@ def load_checkpoint(run: Run, path: Path) -> None:
         group, _, rest = name.partition(".")
         groups[group][rest] = tensor
     run.model.load_state_dict(groups["model"])
-    run.best_weights = {name: _like(groups["best"][name], tensor) for name, tensor in run.model.state_dict().items()} if groups["best"] else {}
+    layouts = run.model.state_dict()
+    run.best_weights = {name: _like(tensor, layouts[name]) for name, tensor in groups["best"].items()}
     _load_optimizer(run, groups["optimizer"])
     run.epoch, run.step, run.best_epoch = counters["epoch"], counters["step"], counters["best_epoch"]
     run.best_score = float("-inf") if counters["best_score"] is None else counters["best_score"]
@@ -101,7 +102,7 @@ def load_model(path: Path) -> tuple[UNet, dict[str, str]]:
 
 
 def _identity(run: Run) -> dict[str, Any]:
-    """What must agree for a checkpoint to continue a run. Epochs may differ: a run may be made longer, unless its schedule says when it ends."""
+    """What must agree for a checkpoint to continue a run. A run may be made longer, unless its schedule leads to its end."""
     train = dataclasses.asdict(run.config) | {"precision": run.precision}
     if run.config.schedule == "constant":
         train.pop("epochs")
@@ -171,9 +172,10 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         head = payload[: 8 + size].replace(digest.encode(), _ZEROS.encode(), 1)
         found = _digest(head, memoryview(payload)[8 + size :])
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise CheckpointError(f"{path} ({len(payload)} bytes) is no checkpoint, or its head is damaged; delete it and use an older one") from None
+        raise CheckpointError(f"{path} ({len(payload)} bytes) is no checkpoint, or its head is damaged; use an older one") from None
     if found != digest:
-        raise CheckpointError(f"{path} ({len(payload)} bytes) is damaged: SHA-256 {found[:12]}..., written was {digest[:12]}...; use an older one")
+        sums = f"its SHA-256 is {found[:12]}..., written was {digest[:12]}..."
+        raise CheckpointError(f"{path} ({len(payload)} bytes) is damaged: {sums}; use an older one")
     try:
         return safetensors.torch.load(payload), metadata
     except SafetensorError as error:

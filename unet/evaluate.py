@@ -16,9 +16,7 @@ def membrane_scores(run: Run) -> dict[str, float]:
 
     Raises NonFiniteLoss when the weights predict a NaN.
     """
-    probability_ZHW = predict_sections(
-        run.model, run.validation.raw_ZHW, positive=run.positive, precision=run.precision, device=run.device
-    )
+    probability_ZHW = predict_sections(run.model, run.validation.raw_ZHW, positive=run.positive, precision=run.precision, device=run.device)
     if not torch.isfinite(probability_ZHW).all():
         raise NonFiniteLoss(
             f"after epoch {run.epoch} (step {run.step}) the weights predict NaN, though the last loss was finite: a gradient overflowed. "

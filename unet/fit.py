@@ -80,8 +80,9 @@ def _train_epoch(run: Run) -> float:
     for offset, value in enumerate(values, start=1):
         if not math.isfinite(value):
             raise NonFiniteLoss(
-                f"the loss became {value} in epoch {run.epoch + 1}, step {first_step + offset} of {run.total_steps}: {run.loss.name!r} with "
-                f"{dict(run.loss.parameters)}, lr {run.config.lr:g}, precision {run.precision}. Nothing after this step can be used; try a lower lr"
+                f"the loss became {value} in epoch {run.epoch + 1}, step {first_step + offset} of {run.total_steps}: {run.loss.name!r} "
+                f"with {dict(run.loss.parameters)}, lr {run.config.lr:g}, precision {run.precision}. "
+                "Nothing after this step can be used; try a lower lr"
             )
     return sum(value * size for value, size in zip(values, sizes, strict=True)) / sum(sizes)
 

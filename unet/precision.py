@@ -6,7 +6,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """"fp32" or "bf16" for a recipe's "auto", "fp32" or "bf16".
+    """ "fp32" or "bf16" for a recipe's "auto", "fp32" or "bf16".
 
     auto takes bf16 where the hardware multiplies it (AVX-512 bf16, AMX, GPUs from Ampere on): elsewhere it is emulated and slower than
     fp32. Weights, the optimizer, the loss and the scores are fp32 either way.

@@ -41,7 +41,8 @@ def _step(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
     facts = {**circumstances(device), **dataclasses.asdict(config)}
     if options.json:
         return [json.dumps({"bench": "step", **facts, **dataclasses.asdict(row)}) for row in rows]
-    title = f"step: U-Net width {config.width}, depth {config.depth}, batch {config.batch} x {config.size_px} x {config.size_px}, ours in {config.precision}"
+    shape = f"width {config.width}, depth {config.depth}, batch {config.batch} x {config.size_px} x {config.size_px}"
+    title = f"step: U-Net {shape}, ours in {config.precision}"
     same, ours = rows
     verdict = f"ours is {ours.ratio:.2f} times the plain fp32 form (goal on AVX-512 bf16: {_GOAL:g}); {_resolution(same)}"
     return [*_header(title, facts), *_table(rows), verdict]
@@ -54,7 +55,9 @@ def _loss(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
     if options.json:
         shape = {"batch": config.batch, "size_px": config.size_px}
         return [
-            json.dumps({"bench": "loss", "loss": name, **facts, **shape, **dataclasses.asdict(row)}) for name, rows in results.items() for row in rows
+            json.dumps({"bench": "loss", "loss": name, **facts, **shape, **dataclasses.asdict(row)})
+            for name, rows in results.items()
+            for row in rows
         ]
     lines = _header(f"loss, forward and backward: {config.batch} x 1 x {config.size_px} x {config.size_px} logits, fp32", facts)
     for name, rows in results.items():

@@ -111,7 +111,7 @@ def circumstances(device: torch.device) -> dict[str, object]:
 
 
 def pick_device(name: str) -> torch.device:
-    """"auto" is the GPU where there is one."""
+    """ "auto" is the GPU where there is one."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)

@@ -33,9 +33,10 @@ class TimerProcess:
         except (EOFError, BrokenPipeError):
             self._process.join()
             raise RuntimeError(f"the process of a benchmarked form ended with exit code {self._process.exitcode}") from None
-        if isinstance(answer, str):
-            raise RuntimeError(f"a benchmarked form failed: {answer}")
-        return answer
+        seconds, problem = answer
+        if problem:
+            raise RuntimeError(f"a benchmarked form failed: {problem}")
+        return seconds
 
     def __exit__(self, *exception: object) -> None:
         self._connection.close()
@@ -54,6 +55,6 @@ def _serve(connection: Connection, build: Callable[..., Timer], arguments: tuple
             return
         try:
             timer = timer or build(*arguments)
-            connection.send(timer())
+            connection.send((timer(), None))
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the process that asked
-            connection.send(f"{type(error).__name__}: {error}")
+            connection.send((None, f"{type(error).__name__}: {error}"))

@@ -47,7 +47,8 @@ class StepBench:
 def bench_step(config: StepBench, device: torch.device) -> list[Comparison]:
     """The comparisons (A/A, then our form) with the plain form as baseline."""
     with ExitStack() as stack:
-        plain, again, ours = (stack.enter_context(TimerProcess(build, config, str(device))) for build in (plain_timer, plain_timer, our_timer))
+        builds = (plain_timer, plain_timer, our_timer)
+        plain, again, ours = (stack.enter_context(TimerProcess(build, config, str(device))) for build in builds)
         return compare(plain, {SAME: again, "ours": ours}, blocks=config.blocks)
 
 

@@ -62,11 +62,12 @@ def best_card(overview: Overview) -> Card | None:
     others = ((name, loss.estimate(name).mean) for name in ("v_rand", "v_info"))
     lines = (
         f"95% interval {interval}{', ' + runs if runs else ''}" if interval != ABSENT else "No interval: too few runs",
-        _ties(overview, loss.name),
+        "" if overview.search_only else _ties(overview, loss.name),
         ", ".join(f"{say_metric(name)} {say(value)}" for name, value in others if value is not None),
         _parameters(loss, overview),
     )
-    return Card(heading="Best", loss=loss, number=say(score.mean), unit=say_metric(overview.metric), lines=_said(lines))
+    heading = "Best single trial" if overview.search_only else "Best"
+    return Card(heading=heading, loss=loss, number=say(score.mean), unit=say_metric(overview.metric), lines=_said(lines))
 
 
 def fastest_card(overview: Overview) -> Card | None:
@@ -74,7 +75,7 @@ def fastest_card(overview: Overview) -> Card | None:
     entry = dig(overview.verdict, "fastest", {})
     loss = overview.loss(entry.get("loss"))
     if loss is None:
-        reason = overview.verdict.get("fastest_reason")
+        reason = overview.verdict.get("fastest_reason") if overview.verdict.get("ranking") else None
         return Card(heading="Fastest", loss=None, number="None", unit=clean(reason, 300), lines=()) if reason else None
     timing = dig(entry, "seconds.to_target", {})
     known = sorted(value for value in map(finite, timing.get("values") or ()) if value is not None)
@@ -89,7 +90,8 @@ def fastest_card(overview: Overview) -> Card | None:
         _parameters(loss, overview),
     )
     unit = f"train time to {say_metric(dig(overview.verdict, 'target.metric', overview.metric))} {say(overview.target)}, median"
-    return Card(heading="Fastest", loss=loss, number=say_seconds(timing.get("median")), unit=unit, lines=_said(lines))
+    heading = "Fastest single trial" if overview.search_only else "Fastest"
+    return Card(heading=heading, loss=loss, number=say_seconds(timing.get("median")), unit=unit, lines=_said(lines))
 
 
 def _parameters(loss: LossView, overview: Overview) -> str:

@@ -19,7 +19,7 @@ from sweeps.report.grid import Grid
 from sweeps.report.overview import Overview, survey
 from sweeps.report.png import data_uri
 from sweeps.report.svg import for_file, for_page
-from sweeps.report.wording import clean
+from sweeps.report.wording import clean, dig
 from unet.durable import write_durably
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) 
         "citations": attempt("Citations", lambda: citations.citations(overview)),
         "commands": attempt("Commands", lambda: commands(overview, folder)),
         "losses": overview.losses,
-        "rule": clean(overview.verdict.get("groups_rule") or "", 500),
+        "rule": clean(overview.verdict.get("groups_rule") or "", 500) if dig(overview.verdict, "pairs") else "",
     }
     index = place / "index.html"
     write_durably(index, page.render(parts).encode())

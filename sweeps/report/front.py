@@ -69,7 +69,7 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     room = layout.width_px - left - right - strip
     axes = axes_at(figure, left=left, top=44, width=room - (14 if missed else 0), height=height - 104)
     _scale(axes, placed, shown)
-    name_axes(axes, x=_time_label(overview, layout), y=f"{say_metric(overview.metric)}, mean and 95% interval", grid="both")
+    name_axes(axes, x=_time_label(overview, layout), y=f"{say_metric(overview.metric)}, {_what(overview)}", grid="both")
     front = set(overview.front)
     score_axis(axes.yaxis)
     _front_line(axes, [point for point in placed if point.loss.name in front])
@@ -167,6 +167,10 @@ def _missed(axes: Axes, missed: list[Point], layout: Layout) -> None:
     axes.spines["bottom"].set_color(MUTED.stand_in)
 
 
+def _what(overview: Overview) -> str:
+    return "best single trial" if overview.search_only else "mean and 95% interval"
+
+
 def _time_label(overview: Overview, layout: Layout) -> str:
     if layout.narrow:
         return f"train seconds to {say(overview.target)}" if _timed(overview) else "train seconds"
@@ -189,9 +193,10 @@ def caption(overview: Overview) -> str:
         time += f"Target: {rule}. " if rule else ""
     else:
         time = "No loss has a time to the target, so time is that of the whole training. "
-    return (
-        f"Up and to the left is better. {filled}{time}Small markers are single runs over seeds and folds, bars 95% intervals of the mean."
-    )
+    runs = "Small markers are single runs over seeds and folds, bars 95% intervals of the mean."
+    if overview.search_only:
+        runs = "Each point is one trial, the best that the search found: it ranks nothing."
+    return f"Up and to the left is better. {filled}{time}{runs}"
 
 
 def alternative(overview: Overview) -> str:

@@ -120,6 +120,11 @@ class Overview:
         return finite(dig(self.verdict, "target.value"))
 
     @property
+    def search_only(self) -> bool:
+        """Whether the verdict rests on single trials of the search, so that nothing is ranked."""
+        return self.verdict.get("stage") == "search"
+
+    @property
     def front(self) -> tuple[str, ...]:
         """The losses that no other beats in both quality and time."""
         return tuple(str(name) for name in dig(self.verdict, "front", ()))

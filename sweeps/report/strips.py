@@ -28,26 +28,27 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     if not losses:
         raise NothingToShow("no trial has a score yet.")
     low, high = _limits(overview)
-    row = 46.0 if not layout.narrow else 52.0
-    body, top, between = row * len(losses), 52.0, 96.0
+    row, top, between = 46.0 if not layout.narrow else 52.0, 52.0, 96.0
+    body = row * len(losses)
     margin = 14.0 + 7.4 * max(len(loss.label) for loss in losses) if not layout.narrow else 8.0
-    figure = new_figure(layout, top + body + 58 + (between + body if layout.narrow else 0))
-    width = (layout.width_px - margin - 24 - (36 if not layout.narrow else 0)) / (1 if layout.narrow else 2)
-    panels = (
-        axes_at(figure, left=margin, top=top, width=width, height=body),
-        axes_at(figure, left=margin, top=top + body + between, width=width, height=body)
-        if layout.narrow
-        else axes_at(figure, left=margin + width + 36, top=top, width=width, height=body),
-    )
-    for axes, title in zip(panels, ("Search: every trial", "Finalists: fresh seeds"), strict=True):
-        _ground(axes, losses, layout, named=layout.narrow or axes is panels[0])
+    titles = ("Search: every trial", "Finalists: fresh seeds") if any(loss.finalists for loss in losses) else ("Search: every trial",)
+    across, down = (1, len(titles)) if layout.narrow else (len(titles), 1)
+    figure = new_figure(layout, top + body + 58 + (down - 1) * (between + body))
+    width = (layout.width_px - margin - 24 - 36 * (across - 1)) / across
+    panels = []
+    for number, title in enumerate(titles):
+        left, above = (margin, top + number * (body + between)) if layout.narrow else (margin + number * (width + 36), top)
+        axes = axes_at(figure, left=left, top=above, width=width, height=body)
+        _ground(axes, losses, layout, named=layout.narrow or number == 0)
         axes.set_xlim(low, high)
         score_axis(axes.xaxis)
         panel_title(axes, title, rise=18)
         name_axes(axes, x=say_metric(overview.metric), grid="x")
+        panels.append(axes)
     for slot, loss in enumerate(losses):
         _trials(panels[0], loss, slot, overview)
-        _finalists(panels[1], loss, slot, overview)
+        if len(panels) > 1:
+            _finalists(panels[1], loss, slot, overview)
     _sanity(panels, overview, low)
     return figure
 
@@ -121,7 +122,7 @@ def _off_scale(axes: Axes, trials: tuple[TrialRecord, ...], slot: int, overview:
         write(axes, f"\u25c2 {', '.join(words)}", (0, slot), (2, 0), where="row", size=12)
 
 
-def _sanity(panels: tuple[Axes, ...], overview: Overview, low: float) -> None:
+def _sanity(panels: list[Axes], overview: Overview, low: float) -> None:
     """Name the best prediction that needs no network, which is usually far off the scale."""
     known = [(score, str(row.get("name", ""))) for row in overview.sanity if (score := finite(row.get(overview.metric))) is not None]
     if not known:
@@ -136,11 +137,15 @@ def _sanity(panels: tuple[Axes, ...], overview: Overview, low: float) -> None:
 
 def caption(overview: Overview) -> str:
     """Return the sentences under the figure."""
-    arrows = " An arrow at the left edge names trials off the scale or without a score."
+    search = (
+        "The search is scored on its own block of sections at the best threshold; within a row the first trial is on top, hollow markers "
+        "were pruned, and an arrow at the left edge names trials off the scale or without a score."
+    )
+    if not any(loss.finalists for loss in overview.losses):
+        return f"{search} There are no finalists, so nothing is ranked."
     return (
-        "Left: the search, scored on its own block of sections at the best threshold; within a row the first trial is on top, hollow "
-        "markers were pruned. Right: the best configuration of each loss, trained again with fresh seeds and scored on sections it never "
-        f"saw; the upright line is the mean, the bar its 95% interval. Only the right side ranks.{arrows}"
+        f"{search} The finalists are the best configuration of each loss, trained again with fresh seeds and scored on sections that "
+        "nothing was chosen by; the upright line is the mean, the bar its 95% interval. Only they rank."
     )
 
 

@@ -9,12 +9,19 @@ from tests.sweeps.small import plan_for, small_recipe
 
 
 def record(trial_id: str, score: float | None, state: str = "complete", *, stage: str = "search", lr: float = 1e-3) -> TrialRecord:
-    result = None if score is None else {"scores": {"membrane_dice": score}}
     loss = trial_id.split("-")[0]
     return TrialRecord(
-        trial_id=trial_id, stage=stage, loss=loss, function=loss, suggestion={"train.lr": lr}, seed=0, fold=None if stage == "search" else 0,
-        state=state, result=result, folder=Path("nowhere"),
-    )  # fmt: skip
+        trial_id=trial_id,
+        stage=stage,
+        loss=loss,
+        function=loss,
+        suggestion={"train.lr": lr},
+        seed=0,
+        fold=None if stage == "search" else 0,
+        state=state,
+        result=None if score is None else {"scores": {"membrane_dice": score}},
+        folder=Path("nowhere"),
+    )
 
 
 def plan(**fields: Any) -> Any:

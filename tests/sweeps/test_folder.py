@@ -39,7 +39,14 @@ def test_a_results_folder_that_is_a_file_is_an_error_of_the_folder(tmp_path: Pat
         create_folder(tmp_path / "file" / "results", "demo", None)
 
 
-HOLD = "import sys, time; from pathlib import Path; from sweeps.folder import locked\nwith locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+HOLD = """
+import sys, time
+from pathlib import Path
+from sweeps.folder import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 def test_a_second_driver_is_refused_and_a_killed_one_lets_go(tmp_path: Path) -> None:

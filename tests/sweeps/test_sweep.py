@@ -30,7 +30,9 @@ wandb: {mode: offline}
 
 def sweeps(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-m", "sweeps.cli", *words], env=environment, capture_output=True, text=True, check=False, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "sweeps.cli", *words], env=environment, capture_output=True, text=True, check=False, **options
+    )
 
 
 @pytest.fixture(scope="module")

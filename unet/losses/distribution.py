@@ -42,7 +42,7 @@ class FocalPerPixel(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, logits, target, alpha, gamma):  # noqa: ANN001, ANN205
+    def forward(ctx, logits, target, alpha, gamma):
         signed = logits * (2.0 * target - 1.0)
         surprise = F.softplus(-signed)  # -ln p_t
         weight = torch.exp(-gamma * (signed + surprise)) * (target * (2.0 * alpha - 1.0) + (1.0 - alpha))
@@ -52,7 +52,7 @@ class FocalPerPixel(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_output):  # noqa: ANN001, ANN205
+    def backward(ctx, grad_output):
         target, surprise, weight = ctx.saved_tensors
         p_t = torch.exp(-surprise)
         slope = weight * (ctx.gamma * p_t * surprise + (1.0 - p_t))

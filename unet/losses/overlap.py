@@ -54,13 +54,13 @@ class OverlapRatio(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, logits_KP, target_KP, mask_KP, ratio, smooth, empty):  # noqa: ANN001, ANN205, PLR0913
+    def forward(ctx, logits_KP, target_KP, mask_KP, ratio, smooth, empty):
         probability_KP = torch.sigmoid(logits_KP)
         counted_KP = probability_KP if mask_KP is None else probability_KP * mask_KP
         # Where both are 0 the product is too: target and mask need no third factor in the overlap.
-        overlap_K = torch.linalg.vecdot(counted_KP, target_KP)
+        overlap_K = (counted_KP * target_KP).sum(dim=1)
         predicted_K = counted_KP.sum(dim=1)
-        actual_K = target_KP.sum(dim=1) if mask_KP is None else torch.linalg.vecdot(target_KP, mask_KP)
+        actual_K = target_KP.sum(dim=1) if mask_KP is None else (target_KP * mask_KP).sum(dim=1)
         numerator_K = ratio.overlap * overlap_K + smooth
         denominator_K = ratio.denominator_overlap * overlap_K + ratio.predicted * predicted_K + ratio.actual * actual_K + smooth
         value_K = 1.0 - numerator_K / denominator_K
@@ -81,10 +81,10 @@ class OverlapRatio(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_output):  # noqa: ANN001, ANN205
+    def backward(ctx, grad_output):
         probability_KP, target_KP, mask_KP, per_overlap_K, per_predicted_K = ctx.saved_tensors
-        slope_KP = torch.addcmul(per_predicted_K[:, None] * grad_output, target_KP, per_overlap_K[:, None] * grad_output)
-        slope_KP *= probability_KP * (1.0 - probability_KP)
+        slope_KP = (target_KP * (per_overlap_K[:, None] * grad_output)).add_(per_predicted_K[:, None] * grad_output)
+        slope_KP = torch.ops.aten.sigmoid_backward(slope_KP, probability_KP)  # times p (1 - p), in one pass
         if mask_KP is not None:
             slope_KP *= mask_KP
         return slope_KP, None, None, None, None, None

@@ -60,7 +60,7 @@ EMPTY = ParameterSpec(
     default="smooth",
     choices=EMPTY_POLICIES,
     meaning="what a set with no positive pixel costs; smooth: the formula as it stands, skip: nothing, penalise: its mean probability",
-    source="smooth as in the thesis and MONAI, skip as in segmentation_models_pytorch; compared by Tilborghs et al. 2022 (arXiv 2207.09521)",
+    source="smooth as in the thesis and MONAI, skip as in segmentation_models_pytorch; see Tilborghs et al. 2022 (arXiv 2207.09521)",
 )
 
 

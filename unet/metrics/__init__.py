@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from unet.metrics.challenge import ChallengeScores, challenge_scores
+    from unet.metrics.overlap import best_dice, dice_at, probability_histogram
+    from unet.metrics.sanity import sanity_rows
 
 _HOMES = {
     "ChallengeScores": "unet.metrics.challenge",
@@ -18,7 +23,16 @@ _HOMES = {
     "sanity_rows": "unet.metrics.sanity",
 }
 
-__all__ = ["METRICS", "MetricSpec", *sorted(_HOMES)]
+__all__ = [
+    "METRICS",
+    "ChallengeScores",
+    "MetricSpec",
+    "best_dice",
+    "challenge_scores",
+    "dice_at",
+    "probability_histogram",
+    "sanity_rows",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

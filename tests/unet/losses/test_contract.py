@@ -184,7 +184,8 @@ def test_float64_stays(name):
 def test_a_target_may_be_bool_integer_or_float(name):
     logits, target, mask = random_case()
     loss = build_loss(name)
-    assert loss(logits, target.bool(), mask.bool()) == loss(logits, target.to(torch.uint8), mask.to(torch.uint8)) == loss(logits, target, mask)
+    values = {loss(logits, target.to(dtype), mask.to(dtype)).item() for dtype in (torch.bool, torch.uint8, torch.float64)}
+    assert len(values) == 1
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,7 @@ from unet.losses.loss import make_loss
 
 
 def test_an_unknown_name_lists_the_nearest_and_all():
-    with pytest.raises(ValueError, match=r"no loss is called 'tverski'; did you mean 'tversky'\? there are bce, dice, dice_bce, iou, focal, tversky"):
+    with pytest.raises(ValueError, match=r"no loss is called 'tverski'; did you mean 'tversky'\? there are bce, dice, .*, tversky"):
         build_loss("tverski")
 
 

@@ -1,0 +1,86 @@
+"""The benchmarks themselves, at a size that takes seconds: the figures are right in kind, never in amount."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from sweeps.bench import loss as loss_bench
+from sweeps.bench.__main__ import main
+from sweeps.bench.processes import TimerProcess
+from sweeps.bench.step import StepBench, our_timer, plain_step, plain_timer
+from unet.losses import LOSSES, build_loss
+
+
+def test_step_prints_a_table(capsys):
+    assert main(["step", "--width", "4", "--depth", "3", "--batch", "2", "--size", "32", "--blocks", "2", "--precision", "fp32"]) == 0
+    title, machine, head, same, ours, verdict = capsys.readouterr().out.splitlines()
+    assert title == "step: U-Net width 4, depth 3, batch 2 x 32 x 32, ours in fp32"
+    assert torch.__version__ in machine and "process CPU time" in machine
+    assert head.split()[:2] == ["form", "ms"] and same.split()[0] == "A/A" and ours.split()[0] == "ours"
+    assert "times the plain fp32 form" in verdict and "A/A row" in verdict
+
+
+def test_loss_speaks_json(capsys):
+    assert main(["loss", "--loss", "dice", "--loss", "focal", "--batch", "1", "--size", "16", "--blocks", "1", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {(row["loss"], row["form"]) for row in rows} >= {("dice", "A/A"), ("dice", "ours"), ("focal", "ours")}
+    assert all(row["ratio"] > 0 and row["low"] <= row["ratio"] <= row["high"] and row["blocks"] == 1 for row in rows)
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_the_plain_forms_compute_the_same_loss(name):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 1, 16, 16, generator=generator)
+    target = (torch.rand(2, 1, 16, 16, generator=generator) < 0.3).float()
+    if name in loss_bench.PLAIN:
+        torch.testing.assert_close(loss_bench.PLAIN[name](logits, target), build_loss(name)(logits, target), rtol=1e-5, atol=1e-6)
+
+
+def test_the_plain_step_is_the_naive_form():
+    config = StepBench(width=2, depth=2, batch=1, size_px=16)
+    step = plain_step(config, torch.device("cpu"), torch.randn(1, 1, 16, 16), torch.zeros(1, 1, 16, 16))
+    model = next(cell.cell_contents for cell in step.__closure__ if isinstance(cell.cell_contents, torch.nn.Module))
+    assert model.redundant_bias and not any(module.inplace for module in model.modules() if isinstance(module, torch.nn.ReLU))
+    assert all(parameter.is_contiguous() for parameter in model.parameters())
+    before = step()
+    for _ in range(5):
+        after = step()
+    assert after < before, "it trains"
+
+
+@pytest.mark.parametrize("build", [plain_timer, our_timer])
+def test_both_forms_run_where_they_stand(build):
+    assert build(StepBench(width=2, depth=2, batch=1, size_px=16), "cpu")() > 0
+
+
+def failing_timer():
+    raise ValueError("no such form")
+
+
+def dying_timer():
+    sys.exit(3)
+
+
+def test_what_fails_in_another_process_is_told_here():
+    with TimerProcess(failing_timer) as timer, pytest.raises(RuntimeError, match="a benchmarked form failed: ValueError: no such form"):
+        timer()
+    with TimerProcess(dying_timer) as timer, pytest.raises(RuntimeError, match="ended with exit code 3"):
+        timer()
+
+
+def test_it_runs_without_the_rest_of_the_house():
+    blocked = "import sys\nfor name in ('ray', 'optuna', 'wandb', 'pydantic', 'rich', 'typer', 'ruamel'): sys.modules[name] = None\n"
+    code = (
+        blocked + "from sweeps.bench.__main__ import main\nmain(['loss', '--loss', 'bce', '--batch', '1', '--size', '8', '--blocks', '1'])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "bce" in told and "ours" in told
+
+
+def test_an_unknown_loss_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["loss", "--loss", "hinge"])
+    assert "invalid choice: 'hinge'" in capsys.readouterr().err

@@ -1,0 +1,97 @@
+"""One part that fails never loses the report."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from sweeps.record import SweepRecord
+from sweeps.report import answers, build, citations, front, methods, pictures, tables, write_report
+from sweeps.verdict import compute_verdict
+from tests.sweeps.report.reading import read_page
+from tests.sweeps.report.sample import make_record
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> SweepRecord:
+    return make_record(tmp_path / "demo-001", losses=("bce", "focal"), trials=2, seeds=2, epochs=3)
+
+
+def _explode(*_: object, **__: object) -> None:
+    raise ZeroDivisionError("planted <b>fault</b>")
+
+
+@pytest.mark.parametrize("plot", build.PLOTS, ids=lambda plot: plot.NAME)
+@pytest.mark.parametrize("function", ["draw", "caption", "table"])
+def test_a_failing_figure_leaves_a_note(
+    record: SweepRecord, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, plot: object, function: str
+) -> None:
+    if function != "draw" and plot is not front:
+        pytest.skip("caption and table are tried on one figure: they are called in one place")
+    monkeypatch.setattr(plot, function, _explode)
+    with caplog.at_level(logging.WARNING, logger="sweeps.report.build"):
+        page = read_page(write_report(record, compute_verdict(record), record.folder))
+    assert len(page.faults) == 1
+    assert "ZeroDivisionError: planted <b>fault</b>" in page.text
+    assert len(page.of("figure")) > 5
+    assert any("could not be made" in entry.message and entry.exc_info for entry in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("room", "function"),
+    [
+        (answers, "masthead"),
+        (answers, "sentence"),
+        (answers, "facts"),
+        (answers, "gaps"),
+        (methods, "methods"),
+        (citations, "citations"),
+        (pictures, "plates"),
+        (build, "commands"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_failing_section_leaves_a_note(record: SweepRecord, monkeypatch: pytest.MonkeyPatch, room: object, function: str) -> None:
+    monkeypatch.setattr(room, function, _explode)
+    page = read_page(write_report(record, compute_verdict(record), record.folder))
+    assert len(page.faults) == 1
+    assert "ZeroDivisionError" in page.text
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "pairs", "failures", "circumstances"])
+def test_a_failing_table_leaves_a_note(record: SweepRecord, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    planted = tuple((title, _explode if title == name else make) for title, make in build._TABLES)
+    monkeypatch.setattr(build, "_TABLES", planted)
+    page = read_page(write_report(record, compute_verdict(record), record.folder))
+    assert len(page.faults) == (0 if name == "pairs" else 1)  # the pairs stand in the figure above as well
+    assert not (record.folder / "report" / "tables" / f"{name}.csv").exists()
+
+
+def test_a_failing_figure_does_not_leave_yesterdays_file(record: SweepRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = compute_verdict(record)
+    write_report(record, verdict, record.folder)
+    assert (record.folder / "report" / "figures" / "front.svg").exists()
+    monkeypatch.setattr(front, "draw", _explode)
+    write_report(record, verdict, record.folder)
+    assert not (record.folder / "report" / "figures" / "front.svg").exists()
+    assert not (record.folder / "report" / "tables" / "front.csv").exists()
+
+
+def test_one_broken_picture_does_not_take_the_others(record: SweepRecord) -> None:
+    verdict = compute_verdict(record)
+    whole = read_page(write_report(record, verdict, record.folder))
+    for path in (record.folder / "finalists").glob("bce-*/sections.npz"):
+        path.write_bytes(b"not a zip file")
+    page = read_page(write_report(record, verdict, record.folder))
+    assert len(page.faults) == 1
+    assert len(page.of("img")) == len(whole.of("img")) // 2
+
+
+def test_the_folder_that_cannot_be_written_is_an_error(record: SweepRecord) -> None:
+    (record.folder / "report").write_text("in the way")
+    with pytest.raises(OSError, match="report"):
+        write_report(record, {}, record.folder)
+
+
+def test_leaderboard_is_named_in_build() -> None:
+    assert dict(build._TABLES)["leaderboard"] is tables.leaderboard

@@ -1,0 +1,96 @@
+"""Numbers and names as the page says them, and the CSV's guard."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps.report.csv_table import CsvTable, guard, to_csv
+from sweeps.report.wording import clean, listed, say, say_parameters, say_range, say_seconds, say_signed, say_value, short
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.8071, ".807"), (1.0, "1.000"), (-0.0123, "\u2212.012"), (0.0, "0"), (-1e-9, "0"), (None, "\u2013"), (float("nan"), "\u2013"), (True, "\u2013"), ("x", "\u2013")],
+)  # fmt: skip
+def test_scores(value: object, said: str) -> None:
+    assert say(value) == said
+
+
+def test_ranges_and_signs() -> None:
+    assert say_range(0.791, 0.803) == ".791 to .803"
+    assert say_range(None, 0.8) == "\u2013"
+    assert say_signed(0.0123) == "+.0123"
+    assert say_signed(-0.0123) == "\u2212.0123"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.123, "0.12 s"), (3.21, "3.2 s"), (48.4, "48 s"), (125, "2 min 05 s"), (3725, "1 h 02 min"), (float("inf"), "\u2013")],
+)
+def test_seconds(seconds: float, said: str) -> None:
+    assert say_seconds(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1e-5, "1e\u22125"),
+        (0.00123, "1.2e\u22123"),
+        (0.25, "0.25"),
+        (2.0, "2"),
+        (3, "3"),
+        (12345.0, "1.2e4"),
+        ("image", "image"),
+        (0.0, "0"),
+    ],
+)
+def test_parameter_values(value: object, said: str) -> None:
+    assert say_value(value) == said
+
+
+def test_parameters_lose_their_prefix() -> None:
+    assert say_parameters({"loss.alpha": 0.25, "train.lr": 1e-3}) == "alpha 0.25, lr 1e\u22123"
+    assert say_parameters({}) == "\u2013"
+    assert say_parameters(None) == "\u2013"
+
+
+def test_lists() -> None:
+    assert [listed([]), listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+@given(st.text(st.characters(codec=None)))
+def test_clean_text_is_harmless_and_can_be_written(text: str) -> None:
+    cleaned = clean(text)
+    cleaned.encode()
+    assert not any(ord(letter) < 32 and letter not in "\t\n" or 127 <= ord(letter) < 160 for letter in cleaned)
+    assert clean(cleaned) == cleaned
+
+
+@given(st.text(max_size=200), st.integers(5, 60))
+def test_short_text_is_short(text: str, limit: int) -> None:
+    assert len(short(text, limit)) <= limit
+    assert "\n" not in short(text, limit)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\n@x", "\uff1d1", "\uff201"])
+def test_formulas_are_guarded(text: str) -> None:
+    assert guard(text).startswith("'")
+
+
+@pytest.mark.parametrize("text", ["focal", "a=b", "1-2", "", "'x"])
+def test_other_text_is_left_alone(text: str) -> None:
+    assert guard(text) == text
+
+
+def test_numbers_keep_their_sign_and_precision() -> None:
+    payload = to_csv(CsvTable(columns=("a", "b"), rows=((-0.1, 1), (None, float("inf")), (float("nan"), True), ("-x", 'a,"b"\nc'))))
+    rows = list(csv.reader(io.StringIO(payload.decode())))
+    assert rows == [["a", "b"], ["-0.1", "1"], ["", "inf"], ["", "true"], ["'-x", 'a,"b"\nc']]
+
+
+def test_rows_have_as_many_values_as_columns() -> None:
+    with pytest.raises(ValueError, match="a row of 1 values in a table of 2 columns"):
+        to_csv(CsvTable(columns=("a", "b"), rows=((1,),)))
