@@ -36,6 +36,8 @@ QUIET = {
 
 
 PREFIX = "sweeps-ray-"
+#: nothing of a sweep goes through Ray's object store: workers read the data themselves
+OBJECT_STORE_BYTES = 100 * 2**20
 
 
 class ClusterError(RuntimeError):
@@ -97,6 +99,7 @@ def _local() -> Iterator[None]:
             address="local",
             num_cpus=_cpus(),
             include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
             log_to_driver=False,
             logging_level=logging.ERROR,
             _temp_dir=folder,

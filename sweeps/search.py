@@ -68,6 +68,7 @@ class LossStudy:
         own_seed = zlib.crc32(f"{seed}/{name}".encode())
         self.study = optuna.create_study(study_name=name, sampler=_sampler(kind, own_seed, budget), direction=direction)
         self._running: dict[str, optuna.Trial] = {}
+        self._told: dict[str, int] = {}
         self.asked = 0
         self._defaults = {key: value for key, value in (defaults or {}).items() if key in space}
 
@@ -85,9 +86,10 @@ class LossStudy:
         return dict(trial.params)
 
     def report(self, trial_id: str, step: int, value: float) -> None:
-        """Tell an intermediate value."""
-        if trial_id in self._running:
+        """Tell an intermediate value. A trial that goes on from its checkpoint measures some epochs again; the first value stays."""
+        if trial_id in self._running and step > self._told.get(trial_id, -1):
             self._running[trial_id].report(value, step)
+            self._told[trial_id] = step
 
     def tell(self, trial_id: str, state: str, value: float | None) -> FrozenTrial:
         """Tell how a trial ended, in our words (`complete`, `pruned`, `failed`); returns Optuna's frozen trial."""

@@ -126,26 +126,13 @@ def start_run(
     if device.type == "cpu":
         keep_freed_memory()
     normalisation = Normalisation.of(stack.raw_ZHW, split.train)
-    # The global generators are left as they were: a notebook that trains twice gets the same run twice.
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
-        network = model.build()
-    network = network.to(device, memory_format=torch.channels_last)
+    network = _build_network(model, seed, device)
+    where = {"normalisation": normalisation, "device": device, "channels_last": True}
     return Run(
         model=network,
         optimizer=build_optimizer(network, train),
         loss=loss,
-        crops=Crops(
-            stack.raw_ZHW,
-            membrane_ZHW,
-            split.train,
-            config=crops,
-            normalisation=normalisation,
-            device=device,
-            seed=seed,
-            positive=positive,
-            channels_last=True,
-        ),
+        crops=Crops(stack.raw_ZHW, membrane_ZHW, split.train, config=crops, seed=seed, positive=positive, **where),
         validation=_validation(stack.raw_ZHW, membrane_ZHW, split.calibration, normalisation, device),
         config=train,
         model_config=model,
@@ -156,6 +143,14 @@ def start_run(
         seed=seed,
         stopwatch=Stopwatch(device),
     )
+
+
+def _build_network(config: ModelConfig, seed: int, device: torch.device) -> UNet:
+    # The global generator is left as it was: a notebook that trains twice gets the same run twice.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = config.build()
+    return network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - torch's stub lacks this form
 
 
 def build_optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:

@@ -22,7 +22,7 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._elapsed = dict.fromkeys(self.CLOCKS, 0.0)
+        self._elapsed: dict[str, float] = dict.fromkeys(self.CLOCKS, 0.0)
         self._wall_before = 0.0
         self._began = time.monotonic()
 

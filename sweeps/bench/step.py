@@ -23,6 +23,8 @@ from unet.losses import build_loss
 from unet.model import ModelConfig, UNet
 from unet.run import Run, TrainConfig
 
+_MEMBRANE_BELOW = 56  # of 256 grey values: the share of membrane in real sections
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepBench:
@@ -102,13 +104,13 @@ def _our_run(config: StepBench, device: torch.device) -> Run:
 
 
 def _crops(config: StepBench, device: torch.device) -> Crops:
-    stack = _noise(config)
+    raw_ZHW = _noise(config).raw_ZHW
     return Crops(
-        stack.raw_ZHW,
-        stack.membrane_ZHW,
+        raw_ZHW,
+        raw_ZHW < _MEMBRANE_BELOW,
         (0,),
         config=_crop_config(config),
-        normalisation=Normalisation.of(stack.raw_ZHW, (0,)),
+        normalisation=Normalisation.of(raw_ZHW, (0,)),
         device=device,
         seed=0,
     )
@@ -120,7 +122,7 @@ def _crop_config(config: StepBench) -> CropConfig:
 
 def _noise(config: StepBench) -> Stack:
     raw_ZHW = np.random.default_rng(0).integers(0, 256, (3, config.size_px, config.size_px), dtype=np.uint8)
-    return Stack(raw_ZHW=raw_ZHW, membrane_ZHW=raw_ZHW < 56, name="noise", membrane_rule="grey values below 56")
+    return Stack(raw_ZHW=raw_ZHW, membrane_ZHW=raw_ZHW < _MEMBRANE_BELOW, name="noise", membrane_rule="dark noise")
 
 
 def _prepare(config: StepBench, device_name: str) -> torch.device:

@@ -88,7 +88,7 @@ def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) 
         "gaps": attempt("What is missing", lambda: answers.gaps(overview)),
         "plots": {plot.NAME: attempt(plot.TITLE, lambda plot=plot: _plot(plot, overview, place)) for plot in PLOTS},
         "tables": {title: attempt(title, lambda make=make: _table(make(overview), place)) for title, make in _TABLES},
-        "plates": attempt("Pictures", lambda: pictures.plates(overview)),
+        "plates": attempt("Pictures", lambda: _plates(overview)),
         "methods": attempt("Methods", lambda: methods.methods(overview)),
         "citations": attempt("Citations", lambda: citations.citations(overview)),
         "commands": attempt("Commands", lambda: commands(overview, folder)),
@@ -133,6 +133,13 @@ def _plot(plot: ModuleType, overview: Overview, place: Path) -> Plot:
         file=file,
         data=_write_csv(plot.table(overview), plot.NAME, place),
     )
+
+
+def _plates(overview: Overview) -> list[Any]:
+    return [
+        attempt(f"Pictures of {loss.label}", lambda loss=loss, trial=trial: pictures.plate(loss, trial))
+        for loss, trial in pictures.shown(overview)
+    ]
 
 
 def _table(grid: Grid, place: Path) -> Table:

@@ -1,9 +1,13 @@
 """What a paper that uses a sweep should cite."""
 
+import re
 from dataclasses import dataclass
 
 from sweeps.report.overview import Overview
 from sweeps.report.wording import clean, dig
+
+_DOI = re.compile(r"doi (10\.\d+/[^\s),;]+)")
+_ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +90,20 @@ def citations(overview: Overview) -> list[Citation]:
         (_PRUNER, dig(recipe, "search.early_stop") is not None),
         (_HOLM, bool(dig(overview.verdict, "pairs", ()))),
     )
-    losses = [Citation(about=f"Loss {clean(name, 60)}", text=clean(source, 400)) for name, source in loss_sources(overview).items()]
+    losses = [
+        Citation(about=f"Loss {clean(name, 60)}", text=clean(source, 400), link=link_in(source))
+        for name, source in loss_sources(overview).items()
+    ]
     first = [_NETWORK, *([_SECTIONS] if is_isbi else []), _SCORES]
     return [*first, *losses, *_TOOLS, *(citation for citation, used in sometimes if used), _COLOURS]
+
+
+def link_in(source: str) -> str:
+    """Return the address of the first DOI or arXiv number in a source; empty where there is none."""
+    if found := _DOI.search(source):
+        return f"https://doi.org/{found[1]}"
+    found = _ARXIV.search(source)
+    return f"https://arxiv.org/abs/{found[1]}" if found else ""
 
 
 def loss_sources(overview: Overview) -> dict[str, str]:

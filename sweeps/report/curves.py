@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NAME = "curves"
 TITLE = "Learning curves"
 
+# More bands than these hide each other.
+MOST_BANDS = 7
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
@@ -87,7 +90,7 @@ def draw(overview: Overview, layout: Layout) -> Figure:
         name_axes(axes, x=label, y=say_metric(overview.metric), grid="y")
         _target(axes, overview)
         for made in reversed(panels[x]):  # the best is drawn last, on top
-            _curve(axes, made)
+            _curve(axes, made, band=len(panels[x]) <= MOST_BANDS)
         ends = [(made.x[-1], made.mean[-1]) for made in panels[x]]
         name_ends(axes, ends, [(made.loss.label, made.loss.look) for made in panels[x]], height)
     return figure
@@ -102,9 +105,9 @@ def _limits(bundles: list[Bundle], overview: Overview) -> tuple[float, float]:
     return bottom - margin, top + margin
 
 
-def _curve(axes: Axes, made: Bundle) -> None:
+def _curve(axes: Axes, made: Bundle, *, band: bool) -> None:
     colour = made.loss.look.mark
-    if made.runs > 1:
+    if band and made.runs > 1:
         axes.fill_between(made.x, made.low, made.high, color=colour, alpha=0.11, linewidth=0)
     axes.plot(made.x, made.mean, color=PAPER.stand_in, linewidth=4.0)
     axes.plot(made.x, made.mean, color=colour, linewidth=2.2)
@@ -122,8 +125,8 @@ def caption(overview: Overview) -> str:
     """Return the sentences under the figure."""
     runs = max((len(runs_of(loss, overview)) for loss in overview.losses), default=0)
     if any(loss.runs for loss in overview.losses):
-        each = f"up to {count(runs, 'run')} each"
-        what = f"The best configuration of each loss, {each}: the line is the mean, the band runs from the lowest to the highest."
+        band = ", the band runs from the lowest to the highest" if len(overview.losses) <= MOST_BANDS else ""
+        what = f"The best configuration of each loss, up to {count(runs, 'run')} each: the line is the mean{band}."
     else:
         what = "The best trial of each loss in the search."
     return (

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from sweeps.contenders import finite
 from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, points, score_axis, write
@@ -87,6 +88,7 @@ def _scale(axes: Axes, placed: list[Point], shown: list[Point]) -> None:
     positive = [x for x in times if x > 0]
     if positive and max(positive) > 8 * min(positive):
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: say_seconds(value))
         axes.xaxis.set_minor_formatter(lambda value, _: "")
         axes.set_xlim(min(positive) / 1.3, max(positive) * 1.5)
@@ -113,8 +115,8 @@ def _front_line(axes: Axes, front: list[Point]) -> None:
 
 def _point(axes: Axes, point: Point, *, filled: bool) -> None:
     look, x = point.loss.look, point.seconds or 0.0
-    for seed_x, seed_y in point.seeds:
-        points(axes, [seed_x], [seed_y], look, size=7, alpha=0.55)
+    few = len(point.seeds) <= 6
+    points(axes, [x for x, _ in point.seeds], [y for _, y in point.seeds], look, size=7 if few else 4.5, alpha=0.55 if few else 0.4)
     if point.score.low is not None and point.score.high is not None:
         axes.plot([x, x], [point.score.low, point.score.high], color=look.mark, linewidth=2.2, solid_capstyle="butt")
     points(axes, [x], [point.score.mean or 0.0], look, filled=filled, size=13)

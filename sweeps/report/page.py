@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from sweeps.report.palette import css_variables
+from sweeps.report.wording import clean
 
 _ROOM = Path(__file__).parent
 
@@ -21,13 +22,23 @@ _ROOM = Path(__file__).parent
 def render(parts: Mapping[str, Any]) -> str:
     """Return the page. `parts` is what template.html.j2 names; every text in it is escaped, only the SVG of our own figures is not."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_ROOM), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(_ROOM),
+        autoescape=True,
+        finalize=_harmless,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    style, script = _style(), (_ROOM / "sort.js").read_text(encoding="utf-8")
     # Neither holds "</" (a test says so), so they can stand in the page as they are.
+    style, script = _style(), (_ROOM / "sort.js").read_text(encoding="utf-8")
     template = environment.get_template("template.html.j2")
     page = template.render(style=Markup(style), script=Markup(script), policy=policy(style=style, script=script), **parts)
     return page.strip() + "\n"  # the macros at the template's head leave empty lines
+
+
+def _harmless(value: Any) -> Any:
+    """The last gate: whatever text reaches the page has no control characters and can be encoded."""
+    return clean(value, 2**20) if type(value) is str else value
 
 
 def _style() -> str:

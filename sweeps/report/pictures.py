@@ -53,16 +53,16 @@ class Plate:
     rows: tuple[Row, ...]
 
 
-def plates(overview: Overview) -> list[Plate]:
-    """Return the plates of the ranked losses, best first; a loss without stored sections has none."""
-    made = []
-    for loss in overview.losses[:MAX_LOSSES]:
-        trial = _shown(loss, overview)
-        if trial is None:
-            continue
-        seed = f"seed {trial.seed}" + (f", fold {trial.fold}" if trial.fold is not None else "")
-        made.append(Plate(loss=loss, source=clean(f"{trial.trial_id}, {seed}"), rows=_rows(trial)))
-    return made
+def shown(overview: Overview) -> list[tuple[LossView, TrialRecord]]:
+    """Return the losses that are shown, best first, each with its run; a loss without stored sections is not among them."""
+    found = ((loss, _shown(loss, overview)) for loss in overview.losses)
+    return [(loss, trial) for loss, trial in found if trial is not None][:MAX_LOSSES]
+
+
+def plate(loss: LossView, trial: TrialRecord) -> Plate:
+    """Return one loss's plate. Raises OSError, ValueError or zipfile.BadZipFile for a file that is not what it should be."""
+    seed = f"seed {trial.seed}" + (f", fold {trial.fold}" if trial.fold is not None else "")
+    return Plate(loss=loss, source=clean(f"{trial.trial_id}, {seed}"), rows=_rows(trial))
 
 
 def _shown(loss: LossView, overview: Overview) -> TrialRecord | None:
@@ -84,19 +84,19 @@ def _rows(trial: TrialRecord) -> tuple[Row, ...]:
     threshold = finite(dig(trial.result, "scores.threshold"))
     threshold = 0.5 if threshold is None else threshold
     scores = {row.get("section"): row for row in dig(trial.result, "per_section", ()) if isinstance(row, Mapping)}
-    shown = []
+    ordered = []
     for number, section in enumerate(arrays["section"].tolist()):
         truth, found = arrays["membrane"][number], arrays["probability"][number] > 255 * threshold
         score = finite(scores.get(section, {}).get("membrane_dice"))
-        shown.append((_dice(truth, found) if score is None else score, section, number, found))
-    shown.sort(key=lambda entry: -entry[0])
-    words = ["Best section", *["Section"] * (len(shown) - 2), "Worst section"] if len(shown) > 1 else ["Section"]
+        ordered.append((_dice(truth, found) if score is None else score, section, number, found))
+    ordered.sort(key=lambda entry: -entry[0])
+    words = ["Best section", *["Section"] * (len(ordered) - 2), "Worst section"] if len(ordered) > 1 else ["Section"]
     return tuple(
         Row(
             title=f"{word} {section}: {_say_scores(score, scores.get(section, {}))}",
             pictures=_panels(arrays, number, found, threshold, section),
         )
-        for word, (score, section, number, found) in zip(words, shown, strict=True)
+        for word, (score, section, number, found) in zip(words, ordered, strict=True)
     )
 
 

@@ -78,7 +78,8 @@ def _searches(axes: Axes, searches: list[tuple[LossView, list[tuple[int, float]]
     for loss, steps in reversed(searches):
         x, y = [number for number, _ in steps], [best for _, best in steps]
         axes.step([*x, right], [*y, y[-1]], where="post", color=loss.look.mark, linewidth=2.2)
-        points(axes, x, y, loss.look, size=7)
+        better = [i for i in range(len(y)) if i == 0 or y[i] != y[i - 1]]
+        points(axes, [x[i] for i in better], [y[i] for i in better], loss.look, size=7)
     ends = [(right, steps[-1][1]) for _, steps in searches]
     name_ends(axes, ends, [(loss.label, loss.look) for loss, _ in searches], height)
 

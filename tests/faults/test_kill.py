@@ -59,7 +59,10 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     children = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    _, alive = psutil.wait_procs(children, timeout=30)
+    # Ray's agents look for their raylet only now and then; what trains or schedules must be gone at once.
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert all("Agent" in process.name() for process in alive if process.is_running()), f"outlived the driver: {alive}"
+    _, alive = psutil.wait_procs(alive, timeout=120)
     assert not alive, f"outlived the driver: {alive}"
 
 

@@ -72,6 +72,15 @@ def test_optuna_is_told_complete_pruned_and_failed() -> None:
     assert under_test.study.trials[1].intermediate_values == {1: 0.5}
 
 
+def test_an_epoch_that_is_measured_again_after_a_cut_is_told_once() -> None:
+    under_test = study()
+    under_test.ask("a")
+    for step, value in ((1, 0.5), (2, 0.6), (2, 0.6), (3, 0.7)):
+        under_test.report("a", step, value)  # Optuna warns of a repeated step, and warnings are errors here
+    under_test.tell("a", "complete", 0.7)
+    assert under_test.study.trials[0].intermediate_values == {1: 0.5, 2: 0.6, 3: 0.7}
+
+
 @given(st.lists(st.sampled_from(["complete", "pruned", "failed", "running", "waiting"]), max_size=6))
 def test_a_study_rebuilt_from_the_ledger_has_every_trial_once_and_no_zombie(states: list[str]) -> None:
     under_test = study()

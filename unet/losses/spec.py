@@ -31,6 +31,13 @@ class ParameterSpec:
     source: str
     """Where default and ranges come from."""
 
+    def __post_init__(self) -> None:
+        if (self.choices is None) != (self.low is not None and self.high is not None):
+            raise ValueError(f"a parameter has either choices, or low and high; got {self}")
+        problem = self.problem_with(self.default)
+        if problem:
+            raise ValueError(f"the default is no allowed value: it {problem}")
+
     @property
     def searchable(self) -> bool:
         """Whether a search of this loss varies the parameter by itself."""
@@ -42,6 +49,7 @@ class ParameterSpec:
             return None if value in self.choices else f"must be one of {', '.join(map(str, self.choices))}, got {value!r}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"must be a number from {self.low:g} to {self.high:g}, got {value!r}"
+        assert self.low is not None and self.high is not None
         # A NaN fails both comparisons, and is refused with them.
         return None if self.low <= value <= self.high else f"must lie in {self.low:g} to {self.high:g}, got {value!r}"
 

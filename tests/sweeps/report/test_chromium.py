@@ -15,10 +15,21 @@ from tests.sweeps.report.reading import Page
 from tests.sweeps.report.sample import make_record
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync --disable-dev-shm-usage --enable-logging=stderr --window-size=1280,2000 --virtual-time-budget=4000 --dump-dom"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--disable-sync",
+    "--no-first-run",
+    "--enable-logging=stderr",
+    "--window-size=1280,2000",
+    "--virtual-time-budget=4000",
+    "--dump-dom",
+]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: the page is parsed by the other tests, but not run")
 

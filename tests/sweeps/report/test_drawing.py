@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,7 +30,7 @@ from tests.sweeps.report.sample import make_record
 def test_spread_positions_keep_order_distance_and_bounds(positions: list[float], gap: float) -> None:
     moved = spread(positions, gap, 0, 300)
     ordered = [moved[i] for i in sorted(range(len(positions)), key=lambda i: positions[i])]
-    assert all(b - a >= gap - 1e-6 for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(b - a >= gap - 1e-6 for a, b in pairwise(ordered))
     assert all(-1e-6 <= place <= 300 + 1e-6 for place in moved)
 
 
@@ -127,7 +128,8 @@ def test_shrinking_keeps_masks_masks_and_means_means() -> None:
 
 def test_best_section_comes_first(tmp_path: Path) -> None:
     record = make_record(tmp_path / "demo", losses=("bce",), trials=1, seeds=1, epochs=2)
-    (plate,) = pictures.plates(survey(record, compute_verdict(record)))
+    ((loss, trial),) = pictures.shown(survey(record, compute_verdict(record)))
+    plate = pictures.plate(loss, trial)
     assert [row.title.split(":")[0] for row in plate.rows] == ["Best section 24", "Worst section 28"]
     assert [picture.label for picture in plate.rows[0].pictures] == ["Image", "Truth", "Prediction", "Difference"]
 

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,17 +18,26 @@ def record(tmp_path: Path) -> SweepRecord:
     return make_record(tmp_path / "demo-001", losses=("bce", "focal"), trials=2, seeds=2, epochs=3)
 
 
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the figures are not the question, one is enough."""
+    monkeypatch.setattr(build, "NARROW", build.WIDE)
+    for plot in build.PLOTS[1:]:
+        monkeypatch.setattr(plot, "draw", build.PLOTS[0].draw)
+
+
 def _explode(*_: object, **__: object) -> None:
     raise ZeroDivisionError("planted <b>fault</b>")
 
 
-@pytest.mark.parametrize("plot", build.PLOTS, ids=lambda plot: plot.NAME)
-@pytest.mark.parametrize("function", ["draw", "caption", "table"])
+@pytest.mark.parametrize(
+    ("plot", "function"),
+    [*((plot, "draw") for plot in build.PLOTS), (front, "caption"), (front, "alternative"), (front, "table")],
+    ids=lambda value: value if isinstance(value, str) else value.NAME,
+)
 def test_a_failing_figure_leaves_a_note(
-    record: SweepRecord, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, plot: object, function: str
+    record: SweepRecord, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, plot: ModuleType, function: str
 ) -> None:
-    if function != "draw" and plot is not front:
-        pytest.skip("caption and table are tried on one figure: they are called in one place")
     monkeypatch.setattr(plot, function, _explode)
     with caplog.at_level(logging.WARNING, logger="sweeps.report.build"):
         page = read_page(write_report(record, compute_verdict(record), record.folder))
@@ -46,12 +56,14 @@ def test_a_failing_figure_leaves_a_note(
         (answers, "gaps"),
         (methods, "methods"),
         (citations, "citations"),
-        (pictures, "plates"),
+        (pictures, "shown"),
         (build, "commands"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_failing_section_leaves_a_note(record: SweepRecord, monkeypatch: pytest.MonkeyPatch, room: object, function: str) -> None:
+def test_a_failing_section_leaves_a_note(
+    record: SweepRecord, few_figures: None, monkeypatch: pytest.MonkeyPatch, room: object, function: str
+) -> None:
     monkeypatch.setattr(room, function, _explode)
     page = read_page(write_report(record, compute_verdict(record), record.folder))
     assert len(page.faults) == 1
@@ -59,7 +71,7 @@ def test_a_failing_section_leaves_a_note(record: SweepRecord, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("name", ["leaderboard", "pairs", "failures", "circumstances"])
-def test_a_failing_table_leaves_a_note(record: SweepRecord, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_failing_table_leaves_a_note(record: SweepRecord, few_figures: None, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     planted = tuple((title, _explode if title == name else make) for title, make in build._TABLES)
     monkeypatch.setattr(build, "_TABLES", planted)
     page = read_page(write_report(record, compute_verdict(record), record.folder))

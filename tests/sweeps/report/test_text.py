@@ -7,14 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps.report.citations import link_in
 from sweeps.report.csv_table import CsvTable, guard, to_csv
 from sweeps.report.wording import clean, listed, say, say_parameters, say_range, say_seconds, say_signed, say_value, short
 
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0.8071, ".807"), (1.0, "1.000"), (-0.0123, "\u2212.012"), (0.0, "0"), (-1e-9, "0"), (None, "\u2013"), (float("nan"), "\u2013"), (True, "\u2013"), ("x", "\u2013")],
-)  # fmt: skip
+    [
+        (0.8071, ".807"),
+        (1.0, "1.000"),
+        (-0.0123, "\u2212.012"),
+        (0.0, "0"),
+        (-1e-9, "0"),
+        (None, "\u2013"),
+        (float("nan"), "\u2013"),
+        (True, "\u2013"),
+        ("x", "\u2013"),
+    ],
+)
 def test_scores(value: object, said: str) -> None:
     assert say(value) == said
 
@@ -94,3 +105,15 @@ def test_numbers_keep_their_sign_and_precision() -> None:
 def test_rows_have_as_many_values_as_columns() -> None:
     with pytest.raises(ValueError, match="a row of 1 values in a table of 2 columns"):
         to_csv(CsvTable(columns=("a", "b"), rows=((1,),)))
+
+
+@pytest.mark.parametrize(
+    ("source", "link"),
+    [
+        ("Lin et al. 2017 (arXiv 1708.02002), eq. 5", "https://arxiv.org/abs/1708.02002"),
+        ("Isensee et al. 2021 (doi 10.1038/s41592-020-01008-z), methods", "https://doi.org/10.1038/s41592-020-01008-z"),
+        ("thesis eq. 5", ""),
+    ],
+)
+def test_sources_are_linked(source: str, link: str) -> None:
+    assert link_in(source) == link

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from unet.losses import LOSSES, LossSpec, build_loss
+from unet.losses import LOSSES, LossSpec, ParameterSpec, build_loss
 from unet.losses.loss import make_loss
 
 
@@ -61,6 +61,20 @@ def test_a_loss_that_needs_a_map_gets_it_or_says_so():
     assert loss(logits, logits, aux={"distance": 3 * logits}, progress=0.5).item() == 1.5
     with pytest.raises(ValueError, match="loss 'needy' needs distance"):
         loss(logits, logits, progress=0.5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"default": 1.0}, "either choices, or low and high"),
+        ({"default": 1.0, "low": 0.0, "high": 2.0, "choices": (1.0,)}, "either choices, or low and high"),
+        ({"default": 3.0, "low": 0.0, "high": 2.0}, "the default is no allowed value: it must lie in 0 to 2, got 3.0"),
+        ({"default": "c", "choices": ("a", "b")}, "the default is no allowed value: it must be one of a, b"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused(wrong, match):
+    with pytest.raises(ValueError, match=match):
+        ParameterSpec(meaning="m", source="s", **wrong)
 
 
 def test_the_registry_is_read_only():
