@@ -45,13 +45,18 @@ def hardware() -> dict[str, Any]:
 
 
 def code_version() -> str | None:
-    """Return the commit of the checkout that runs, with a plus sign when files differ from it; None outside a checkout."""
-    here = Path(__file__).parent
+    """Return the commit of the checkout that runs, with a plus sign when files differ from it; None outside a checkout.
+
+    A checkout that the package is merely installed below (a virtual environment in somebody's project) is not this program's.
+    """
+    here = Path(__file__).resolve().parent.parent
 
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")) != here:
+            return None
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None

@@ -8,6 +8,7 @@ import io
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ from sweeps.report.wording import MINUS, bare
 
 TEXT_PX = 13.0
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": RULE.stand_in,
     "axes.facecolor": "none",
     "axes.labelcolor": MUTED.stand_in,
@@ -122,14 +123,13 @@ def write(
     )
 
 
-def name_axes(axes: Axes, *, x: str = "", y: str = "", grid: str = "y") -> None:
+def name_axes(axes: Axes, *, x: str = "", y: str = "", grid: Literal["x", "y", "both"] = "y") -> None:
     """Label the axes (the vertical one horizontally, above it, where it can be read) and draw the grid of `grid`."""
     if x:
         axes.set_xlabel(x, loc="right", labelpad=8)
     if y:
         write(axes, y, (0, 1), (0, 14), where="axes", level="baseline")
-    if grid:
-        axes.grid(axis=grid)
+    axes.grid(axis=grid)
 
 
 class _Scores(ScalarFormatter):

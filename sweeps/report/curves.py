@@ -78,12 +78,8 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     width = layout.width_px - left - margin if layout.narrow else (layout.width_px - 2 * (left + margin)) / 2
     low, high = _limits([made for group in panels.values() for made in group], overview)
     for number, (x, label) in enumerate((("epoch", "epoch"), ("train_seconds", "train seconds"))):
-        place = (
-            {"left": left, "top": top + number * (height + 92)}
-            if layout.narrow
-            else {"left": left + number * (layout.width_px / 2), "top": top}
-        )
-        axes = axes_at(figure, width=width, height=height, **place)
+        across, down = (0.0, number * (height + 92)) if layout.narrow else (number * layout.width_px / 2, 0.0)
+        axes = axes_at(figure, left=left + across, top=top + down, width=width, height=height)
         axes.set_ylim(low, high)
         score_axis(axes.yaxis)
         axes.set_xlim(0, max((made.x[-1] for made in panels[x]), default=1.0) or 1.0)

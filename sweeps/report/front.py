@@ -29,6 +29,16 @@ class Point:
     seeds: tuple[tuple[float, float], ...]
     """(seconds, score) of each finalist that has both."""
 
+    @property
+    def at(self) -> tuple[float, float]:
+        """Where it is drawn; only points with seconds and a mean are."""
+        return self.seconds or 0.0, self.score.mean or 0.0
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The interval's ends, where there is one."""
+        return None if self.score.low is None or self.score.high is None else (self.score.low, self.score.high)
+
 
 def _timed(overview: Overview) -> bool:
     """Return whether time-to-target can be the horizontal axis: there is a target, and some loss reached it."""
@@ -104,7 +114,7 @@ def _scale(axes: Axes, placed: list[Point], shown: list[Point]) -> None:
 
 def _front_line(axes: Axes, front: list[Point]) -> None:
     """For any time, the best quality that can be had: a staircase through the front."""
-    steps = sorted((point.seconds or 0.0, point.score.mean or 0.0) for point in front)
+    steps = sorted(point.at for point in front)
     if steps:
         bottom, right = axes.get_ylim()[0], axes.get_xlim()[1]
         x = [steps[0][0]] + [seconds for seconds, _ in steps] + [right]
@@ -114,22 +124,25 @@ def _front_line(axes: Axes, front: list[Point]) -> None:
 
 
 def _point(axes: Axes, point: Point, *, filled: bool) -> None:
-    look, x = point.loss.look, point.seconds or 0.0
+    look, (x, y) = point.loss.look, point.at
     few = len(point.seeds) <= 6
     points(axes, [x for x, _ in point.seeds], [y for _, y in point.seeds], look, size=7 if few else 4.5, alpha=0.55 if few else 0.4)
-    if point.score.low is not None and point.score.high is not None:
-        axes.plot([x, x], [point.score.low, point.score.high], color=look.mark, linewidth=2.2, solid_capstyle="butt")
-    points(axes, [x], [point.score.mean or 0.0], look, filled=filled, size=13)
+    if point.ends:
+        axes.plot([x, x], point.ends, color=look.mark, linewidth=2.2, solid_capstyle="butt")
+    points(axes, [x], [y], look, filled=filled, size=13)
 
 
 def _labels(axes: Axes, placed: list[Point], overview: Overview, layout: Layout) -> None:
-    to_pixels = axes.transData.transform
-    spots = [tuple(to_pixels((point.seconds, point.score.mean))) for point in placed]
+    def pixel(at: tuple[float, float]) -> tuple[float, float]:
+        x, y = axes.transData.transform(at)
+        return float(x), float(y)
+
+    spots = [pixel(point.at) for point in placed]
     obstacles = [box_around(x, y, 9, 9) for x, y in spots]
     for point in placed:
-        obstacles += [box_around(*to_pixels(seed), 4, 4) for seed in point.seeds]
-        if point.score.low is not None and point.score.high is not None:
-            (x, low), (_, high) = to_pixels((point.seconds, point.score.low)), to_pixels((point.seconds, point.score.high))
+        obstacles += [box_around(*pixel(seed), 4, 4) for seed in point.seeds]
+        if point.ends:
+            (x, low), (_, high) = (pixel((point.at[0], end)) for end in point.ends)
             obstacles.append(Box(left=x - 8, bottom=low, right=x + 8, top=high))
     area = axes.get_window_extent()
     frame = Box(left=area.x0, bottom=area.y0, right=area.x1, top=area.y1)
@@ -142,11 +155,10 @@ def _label(axes: Axes, point: Point, lines: list[str], place: Place) -> None:
     """Write the loss's name and, under it, its title; line by line, because the browser's type is not the one that was measured."""
     below = {"center": 0.5, "bottom": 1.0, "top": 0.0}[place.vertical] * (len(lines) - 1)
     level = {"center": "center_baseline"}.get(place.vertical, place.vertical)
-    at = (point.seconds or 0.0, point.score.mean or 0.0)
     for number, line in enumerate(lines):
         offset = (place.dx, place.dy + 17 * (below - number))
         size, bold = (14, True) if number == 0 else (13, False)
-        write(axes, line, at, offset, align=place.align, level=level, colour=point.loss.look.text, size=size, bold=bold)
+        write(axes, line, point.at, offset, align=place.align, level=level, colour=point.loss.look.text, size=size, bold=bold)
 
 
 def _title(point: Point, overview: Overview) -> str:
@@ -163,9 +175,8 @@ def _missed(axes: Axes, missed: list[Point], layout: Layout) -> None:
     axes.set_xlabel("never reached" if not layout.narrow else "never", loc="center", labelpad=8)
     for slot, point in enumerate(missed):
         _point(axes, Point(loss=point.loss, seconds=float(slot), score=point.score, seeds=()), filled=False)
-        top = point.score.mean if point.score.high is None else point.score.high
-        rise = 12 if point.score.high is None else 6
-        write(axes, point.loss.label, (slot, top or 0.0), (0, rise), align="center", level="bottom", colour=point.loss.look.text, bold=True)
+        top, rise = (point.ends[1], 6) if point.ends else (point.at[1], 12)
+        write(axes, point.loss.label, (slot, top), (0, rise), align="center", level="bottom", colour=point.loss.look.text, bold=True)
     axes.spines["bottom"].set_color(MUTED.stand_in)
 
 

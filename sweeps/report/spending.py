@@ -2,6 +2,7 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, name_ends, new_figure, panel_title, points, score_axis
 from sweeps.report.csv_table import CsvTable
@@ -70,7 +71,7 @@ def _limits(first: Axes, second: Axes, spent: list[tuple[LossView, list[tuple[fl
     second.set_ylim(min(bests) - rise, max(bests) + rise)
     trials = max(len(loss.search) for loss, _ in spent)
     second.set_xlim(0.5, trials + 0.5)
-    second.xaxis.get_major_locator().set_params(integer=True)
+    second.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _searches(axes: Axes, searches: list[tuple[LossView, list[tuple[int, float]]]], height: float) -> None:
