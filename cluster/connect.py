@@ -19,8 +19,6 @@ import ray
 
 logger = logging.getLogger(__name__)
 
-#: glibc hands freed blocks back to the kernel and faults them in again at every step; keeping them is worth 1.2x to 1.6x on a CPU
-MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "268435456"}
 #: what Tune and Ray do by default and we do not want: their own loggers, signal handling, warnings on snapshots, usage statistics
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -71,6 +69,7 @@ def connect(address: str | None = None) -> Iterator[None]:
         with _local():
             yield
         return
+    _require_token(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises many kinds; each means that the address does not serve
@@ -84,13 +83,25 @@ def connect(address: str | None = None) -> Iterator[None]:
         ray.shutdown()
 
 
+def _require_token(address: str) -> None:
+    """Raise ClusterError for another machine's cluster without a token: whoever reaches such a cluster can run anything on it."""
+    host = address.removeprefix("ray://").rpartition(":")[0].strip("[]") or address
+    if host in ("auto", "local", "localhost", "::1") or host.startswith("127.") or os.environ.get("RAY_AUTH_MODE") == "disabled":
+        return
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if not os.environ.get("RAY_AUTH_TOKEN") and not path.is_file():
+        raise ClusterError(
+            f"--address {address}: there is no token for this cluster. Set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to the file that holds it "
+            "(`ray get-auth-token` on the head prints it). RAY_AUTH_MODE=disabled connects without one, if you mean to."
+        )
+
+
 @contextmanager
 def _local() -> Iterator[None]:
     _sweep_up()
     folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
-    changed = MALLOC | {"TMPDIR": folder}  # what libraries leave in the temporary folder goes with the cluster
-    before = {key: os.environ.get(key) for key in changed}
-    os.environ.update(changed)  # the local cluster's processes inherit it
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = folder  # the cluster's processes inherit it: what libraries leave there goes with the cluster
     # A token of this process alone. Ray turns token mode on by itself for a new cluster (its own default token would be a world-readable
     # file), and reads the token once a process, so it stays for the process's life.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -107,8 +118,7 @@ def _local() -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-        for key, value in before.items():
-            os.environ.pop(key, None) if value is None else os.environ.update({key: value})
+        os.environ.pop("TMPDIR") if before is None else os.environ.update(TMPDIR=before)
         shutil.rmtree(Path(folder), ignore_errors=True)
 
 

@@ -13,12 +13,12 @@ from sweeps.report.wording import (
     NEVER,
     clean,
     dig,
-    say,
     say_metric,
     say_parameters,
     say_range,
     say_seconds,
     say_signed,
+    say_value,
     short,
 )
 
@@ -113,7 +113,7 @@ def _per_epoch(loss: LossView) -> str:
 def _sanity_row(row: Mapping[str, Any], overview: Overview) -> tuple[Cell, ...]:
     threshold = finite(row.get("threshold"))
     name = clean(row.get("name", ""), 60)
-    note = f"threshold {say(threshold, 2)}" if threshold is not None else ""
+    note = f"threshold {say_value(threshold)}" if threshold is not None else ""
     empty = Cell(text="")
     return (
         empty,

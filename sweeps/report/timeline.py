@@ -52,16 +52,33 @@ def bars_of(overview: Overview) -> list[Bar]:
 
 
 def busy(bars: list[Bar]) -> dict[str, float]:
-    """Return, for each worker in order of first use, the share of the sweep's span in which it had a trial."""
-    span = max((bar.end for bar in bars), default=0.0)
+    """Return, for each worker in order of first use, the share of its presence (its first start to its last end) in which it had a trial."""
     shares = {}
     for worker in dict.fromkeys(bar.worker for bar in sorted(bars, key=lambda bar: bar.start)):
-        covered, reached = 0.0, 0.0
-        for start, end in sorted((bar.start, bar.end) for bar in bars if bar.worker == worker):
-            covered += max(0.0, end - max(start, reached))
-            reached = max(reached, end)
-        shares[worker] = covered / span if span else 0.0
+        own = [bar for bar in bars if bar.worker == worker]
+        presence = max(bar.end for bar in own) - min(bar.start for bar in own)
+        shares[worker] = _covered(own) / presence if presence else 1.0
     return shares
+
+
+def _covered(bars: list[Bar]) -> float:
+    """Seconds in which at least one of the trials ran."""
+    covered, reached = 0.0, 0.0
+    for start, end in sorted((bar.start, bar.end) for bar in bars):
+        covered += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return covered
+
+
+def concurrency(bars: list[Bar]) -> tuple[float, int]:
+    """Return how many trials ran at once: on average over the sweep's span, and at most."""
+    span = max((bar.end for bar in bars), default=0.0)
+    changes = sorted([(bar.start, 1) for bar in bars] + [(bar.end, -1) for bar in bars])  # an end sorts before a start at the same time
+    most, now = 0, 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return sum(bar.end - bar.start for bar in bars) / span if span else 0.0, most
 
 
 def draw(overview: Overview, layout: Layout) -> Figure:
@@ -129,15 +146,13 @@ def _bar(axes: Axes, bar: Bar, slot: int, overview: Overview, *, pixels: float) 
 def caption(overview: Overview) -> str:
     """Return the sentences under the figure."""
     bars = bars_of(overview)
-    shares = busy(bars)
-    if not shares:
+    if not bars:
         return ""
-    span = max(bar.end for bar in bars)
-    mean = sum(shares.values()) / len(shares)
+    mean, most = concurrency(bars)
     return (
-        f"{count(len(bars), 'trial')} on {count(len(shares), 'worker')} in {say_seconds(span)}; on average a worker had a trial "
-        f"{100 * mean:.0f}% of the time (at the right, each worker's share). Tall bars are the search, thin ones the finalists, "
-        "hatched ones failed."
+        f"{count(len(bars), 'trial')} on {count(len(busy(bars)), 'worker')} in {say_seconds(max(bar.end for bar in bars))}; on average "
+        f"{mean:.1f} of at most {most} ran at once. At the right, how much of its own time each worker had a trial. Tall bars are the "
+        "search, thin ones the finalists, hatched ones failed."
     )
 
 
@@ -146,7 +161,7 @@ def alternative(overview: Overview) -> str:
     shares = busy(bars_of(overview))
     return (
         "Gantt chart, one row a worker. "
-        + "; ".join(f"{worker} busy {100 * share:.0f}% of the time" for worker, share in shares.items())
+        + "; ".join(f"{worker} busy {100 * share:.0f}% of its time" for worker, share in shares.items())
         + "."
     )
 

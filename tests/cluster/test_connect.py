@@ -68,6 +68,38 @@ def test_an_address_where_nothing_answers_is_an_error_with_what_to_do(monkeypatc
         pass
 
 
+@pytest.mark.parametrize(
+    ("address", "environment", "refused"),
+    [
+        ("192.0.2.7:6379", {}, True),
+        ("ray://head.example:10001", {}, True),
+        ("192.0.2.7:6379", {"RAY_AUTH_TOKEN": "secret"}, False),
+        ("192.0.2.7:6379", {"RAY_AUTH_MODE": "disabled"}, False),
+        ("127.0.0.1:6379", {}, False),
+        ("[::1]:6379", {}, False),
+        ("auto", {}, False),
+    ],
+)
+def test_another_machines_cluster_wants_a_token(
+    address: str, environment: dict[str, str], refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    connected: list[str] = []
+    monkeypatch.setattr("ray.init", lambda address, **options: connected.append(address))
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    if refused:
+        with pytest.raises(ClusterError, match="there is no token for this cluster. Set RAY_AUTH_TOKEN"), connect.connect(address):
+            pass
+    else:
+        with connect.connect(address):
+            pass
+    assert connected == ([] if refused else [address])
+
+
 def test_what_a_killed_driver_left_in_the_temporary_folder_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:

@@ -172,10 +172,9 @@ def make_record(
     for name, fold, run in itertools.product(losses, range(folds), range(seeds)):
         trial = _trial(folder, name, f"{name}-f{fold}-s{run}", rng, stage="finalist", seed=100 + run, fold=fold, epochs=epochs)
         best = max((old for old in made if old.loss == name and old.result and old.stage == "search"), key=lambda old: old.score or 0.0)
-        trial = replace(trial, suggestion=best.suggestion)
+        made.append(replace(trial, suggestion=best.suggestion))
         if pictures:
             write_sections(trial.folder, name, rng, sections)
-        made.append(trial)
     return SweepRecord(
         name=folder.name,
         uuid="4f0c",

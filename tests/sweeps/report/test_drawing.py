@@ -21,7 +21,7 @@ from sweeps.report.overview import survey
 from sweeps.report.palette import INK
 from sweeps.report.png import to_png
 from sweeps.report.svg import for_file, for_page
-from sweeps.report.timeline import _ticks, bars_of, busy
+from sweeps.report.timeline import _ticks, bars_of, busy, concurrency
 from sweeps.verdict import compute_verdict
 from tests.sweeps.report.sample import make_record
 
@@ -145,14 +145,15 @@ def test_pairs_put_the_better_loss_first(tmp_path: Path) -> None:
 
 
 def test_utilisation_counts_overlaps_once(tmp_path: Path) -> None:
-    record = make_record(tmp_path / "demo", losses=("bce",), trials=3, seeds=0, epochs=2, pictures=False)
-    spans = ((0, 10, "a"), (5, 10, "a"), (0, 4, "b"))
+    record = make_record(tmp_path / "demo", losses=("bce",), trials=4, seeds=0, epochs=2, pictures=False)
+    spans = ((0, 10, "a"), (5, 10, "a"), (0, 4, "b"), (6, 10, "b"))
     trials = tuple(
         replace(t, started_at=100.0 + start, ended_at=100.0 + end, worker=worker)
         for t, (start, end, worker) in zip(record.trials, spans, strict=True)
     )
-    shares = busy(bars_of(survey(replace(record, trials=trials), {})))
-    assert shares == {"a": 1.0, "b": 0.4}
+    bars = bars_of(survey(replace(record, trials=trials), {}))
+    assert busy(bars) == {"a": 1.0, "b": 0.8}
+    assert concurrency(bars) == (2.3, 3)
 
 
 @pytest.mark.parametrize("span", [0.5, 7, 95, 760, 7300, 90_000, 3_000_000])
