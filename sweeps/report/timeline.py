@@ -52,7 +52,7 @@ def bars_of(overview: Overview) -> list[Bar]:
 
 
 def busy(bars: list[Bar]) -> dict[str, float]:
-    """Return, for each worker in order of first use, the share of its presence (its first start to its last end) in which it had a trial."""
+    """Return, for each worker in order of first use, the share of its presence, first start to last end, in which it had a trial."""
     shares = {}
     for worker in dict.fromkeys(bar.worker for bar in sorted(bars, key=lambda bar: bar.start)):
         own = [bar for bar in bars if bar.worker == worker]
