@@ -102,8 +102,8 @@ def _local() -> Iterator[None]:
     folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
     before = os.environ.get("TMPDIR")
     os.environ["TMPDIR"] = folder  # the cluster's processes inherit it: what libraries leave there goes with the cluster
-    # A token of this process alone. Ray turns token mode on by itself for a new cluster (its own default token would be a world-readable
-    # file), and reads the token once a process, so it stays for the process's life.
+    # A token of this process alone. Ray turns token mode on by itself for a new cluster (its own default token would be a file that
+    # everybody can read), and reads the token once a process, so it stays for the process's life.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         ray.init(

@@ -5,6 +5,7 @@ Exit codes: 0 all complete; 1 a fault of ours; 2 recipe or usage; 3 data; 4 envi
 failed; 6 stopped, too many failed; 75 interrupted and resumable; 130 Ctrl-C, resumable.
 """
 
+import errno
 import logging
 import sys
 
@@ -35,13 +36,16 @@ EXIT_CODES = {
     "ClusterError": 4,
     "FolderError": 4,
     "LedgerError": 4,
-    "FileNotFoundError": 4,
-    "PermissionError": 4,
+    "NoSweep": 4,
 }
+#: full, read-only, not permitted: faults of the storage, which the user can mend
+STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def exit_code_of(error: Exception) -> int | None:
     """Return the exit code of an error that a user can mend, None of one that is ours."""
+    if isinstance(error, OSError) and error.errno in STORAGE:
+        return 4
     return next((EXIT_CODES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in EXIT_CODES), None)
 
 

@@ -15,6 +15,10 @@ from sweeps.ledger import FINISHED, Event, read_events
 logger = logging.getLogger(__name__)
 
 
+class NoSweep(FileNotFoundError):
+    """A folder holds no sweep; the CLI exits with 4."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
     """One trial: what was proposed, what it measured, how it ended."""
@@ -150,14 +154,14 @@ def _trial_record(folder: Path, trial_id: str, entry: dict[str, Any]) -> TrialRe
 def load_results(folder: Path | str) -> SweepRecord:
     """Return the sweep in a results folder.
 
-    Raises FileNotFoundError when the folder holds no sweep, LedgerError when its ledger is damaged.
+    Raises NoSweep when the folder holds no sweep, LedgerError when its ledger is damaged.
     """
     folder = Path(folder)
     data = read_json(folder / "data.json")
     provenance = read_json(folder / "provenance.json")
     recipe = read_json(folder / "recipe.resolved.yaml")
     if recipe is None or provenance is None or data is None:
-        raise FileNotFoundError(
+        raise NoSweep(
             f"{folder} holds no sweep: recipe.resolved.yaml, provenance.json and data.json must be there and whole. "
             "Name the folder that `sweeps launch` printed, such as results/demo-001."
         )

@@ -93,7 +93,7 @@ def resume(
 ) -> Outcome:
     """Go on with a sweep to the same total. Finished trials are never run again; `retry_failed` tries the failed ones once more.
 
-    Raises FileNotFoundError when the folder holds no sweep, ChangedError when data or code differ from the launch's.
+    Raises NoSweep when the folder holds none, ChangedError when data or code differ from the launch's.
     """
     record = load_results(folder)
     recipe = Recipe.from_resolved(record.recipe)
