@@ -91,7 +91,7 @@ def _require_token(address: str) -> None:
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     if not os.environ.get("RAY_AUTH_TOKEN") and not path.is_file():
         raise ClusterError(
-            f"--address {address}: there is no token for this cluster. Set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to the file that holds it "
+            f"--address {address}: there is no token for this cluster. Set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to its file "
             "(`ray get-auth-token` on the head prints it). RAY_AUTH_MODE=disabled connects without one, if you mean to."
         )
 
