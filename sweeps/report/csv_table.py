@@ -27,7 +27,7 @@ class CsvTable:
 
 def guard(text: str) -> str:
     """Return text that no spreadsheet takes for a formula."""
-    harmless = clean(text)
+    harmless = clean(text).replace("\u2212", "-")  # a typographic minus is for the page; a number must read back
     begin = harmless.lstrip()
     return f"'{harmless}" if begin.startswith(_FORMULA) or harmless.startswith(("\t", "\r", "\n")) else harmless
 
