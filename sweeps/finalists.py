@@ -38,15 +38,22 @@ def best_of_each(recipe: Recipe, search: Sequence[TrialRecord]) -> dict[str, lis
 def plan_finalists(recipe: Recipe, records: Sequence[TrialRecord], plan_for: PlanFor) -> list[TrialPlan]:
     """Return the finalists still to run, losses in turn within each fold and seed."""
     search = [record for record in records if record.stage == "search"]
-    finished = {record.trial_id for record in records if record.stage == "finalist" and record.state in FINISHED}
-    asked = {record.trial_id: record for record in records if record.stage == "finalist"}
+    finalists = {record.trial_id: record for record in records if record.stage == "finalist"}
+    first = recipe.search.seed + 1  # fresh seeds: the search's own is never among them
+    grid = [(seed, fold) for seed in range(first, first + recipe.finalists.seeds) for fold in recipe.finalist_folds()]
+    chosen = {(loss, rank): trial for loss, trials in best_of_each(recipe, search).items() for rank, trial in enumerate(trials)}
     plans = []
-    for seed in range(recipe.search.seed + 1, recipe.search.seed + 1 + recipe.finalists.seeds):
-        for fold in recipe.finalist_folds():
-            for loss, trials in best_of_each(recipe, search).items():
-                for rank, trial in enumerate(trials):
-                    trial_id = f"{loss}{f'.{rank + 1}' if rank else ''}-f{fold}-s{seed}"
-                    suggestion = asked[trial_id].suggestion if trial_id in asked else trial.suggestion
-                    if trial_id not in finished:
-                        plans.append(plan_for(trial_id=trial_id, loss=loss, suggestion=suggestion, seed=seed, fold=fold))
+    for seed, fold in grid:
+        for (loss, rank), trial in chosen.items():
+            names = [finalist_id(loss, rank, *place) for place in grid]
+            # What one finalist of a configuration was asked holds for all, even if a retried trial of the search is better by now.
+            suggestion = next((finalists[name].suggestion for name in names if name in finalists), trial.suggestion)
+            trial_id = finalist_id(loss, rank, seed, fold)
+            if trial_id not in finalists or finalists[trial_id].state not in FINISHED:
+                plans.append(plan_for(trial_id=trial_id, loss=loss, suggestion=suggestion, seed=seed, fold=fold))
     return plans
+
+
+def finalist_id(loss: str, rank: int, seed: int, fold: int) -> str:
+    """Return a finalist's name: `focal-f0-s1`, and `focal.2-f0-s1` for a loss's second configuration."""
+    return f"{loss}{f'.{rank + 1}' if rank else ''}-f{fold}-s{seed}"

@@ -102,7 +102,7 @@ def read_events(folder: Path) -> tuple[list[Event], int]:
                 break
             raise LedgerError(
                 f"{path}, line {number}: {error}. The lines before it are whole: keep a copy, cut the file after line {number - 1}, "
-                "and resume; trials whose result.json is in their folder are not run again."
+                "and resume; trials that the cut lines told of are found again by their folders, and finished ones are not run again."
             ) from error
         events.append(event)
         end += len(line) + 1
@@ -117,15 +117,26 @@ class Ledger:
         self.events, end = read_events(folder)
         path = folder / FILE
         created = not path.exists()
-        self._file = path.open("ab")
+        # Unbuffered: what a full disk refuses must not lie in a buffer and reach the file with a later event.
+        self._file = path.open("ab", buffering=0)
         self._file.truncate(end)
+        self._end = end
         if created:
             sync_folder(folder)
 
     def append(self, event: str, trial: str | None = None, **data: Any) -> Event:
-        """Write one event; it is on the disk when this returns (except epochs, which the trial's own file also holds)."""
+        """Write one event; it is on the disk when this returns (except epochs, which the trial's own file also holds).
+
+        Raises OSError when it cannot be written; the ledger is then as it was before.
+        """
         entry = Event(seq=len(self.events) + 1, time=time.time(), event=event, trial=trial, data=data)
-        append_durably(self._file, encode(entry), sync=event not in UNSYNCED)
+        line = encode(entry)
+        try:
+            append_durably(self._file, line, sync=event not in UNSYNCED)
+        except OSError:
+            self._file.truncate(self._end)
+            raise
+        self._end += len(line)
         self.events.append(entry)
         return entry
 

@@ -29,9 +29,13 @@ class LossPruner:
             time_attr="epoch", metric=metric, mode=mode, max_t=epochs, grace_period=min(grace_epochs, epochs), reduction_factor=factor
         )
         self._known: set[str] = set()
+        self.stopped: set[str] = set()
+        """Trials of the ledger that were to stop; the driver may have been cut before it said so."""
 
     def stops(self, trial_id: str, row: dict[str, Any]) -> bool:
         """Take one epoch's row; True when the trial is to stop. A trial at its last epoch is never stopped."""
+        if trial_id in self.stopped:
+            return row["epoch"] < self.epochs
         trial: Any = _Named(trial_id)
         controller: Any = None
         if trial_id not in self._known:
@@ -43,4 +47,5 @@ class LossPruner:
     def replay(self, record: TrialRecord) -> None:
         """Feed a trial of the ledger, so that later trials are compared with it."""
         for row in record.curve:
-            self.stops(record.trial_id, row)
+            if self.stops(record.trial_id, row):
+                self.stopped.add(record.trial_id)

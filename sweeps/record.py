@@ -6,13 +6,16 @@ Everything that looks back (verdict, report, rerun, status) reads this and nothi
 import json
 import logging
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeps.ledger import FINISHED, Event, read_events
+from sweeps.ledger import FINISHED, Event, LedgerError, read_events
 
 logger = logging.getLogger(__name__)
+
+TRIAL_ID = r"[a-z0-9][a-z0-9_-]{0,62}(\.\d+)?(-\d{4,}|-f\d+-s\d+)"
 
 
 class NoSweep(FileNotFoundError):
@@ -81,7 +84,9 @@ class SweepRecord:
     data: dict[str, Any]
     """Shape, hash, what was taken as membrane."""
     sanity: list[dict[str, Any]]
-    """Scores of predictions that need no network."""
+    """Scores of predictions that need no network, on the sections that the ranked trials are scored on."""
+    sanity_sections: tuple[int, ...] = ()
+    """Those sections: the finalists' test sections, or the search's block while there are no finalists."""
     trials: tuple[TrialRecord, ...] = field(default=())
 
     def of(self, loss: str | None = None, stage: str | None = None, state: str | None = None) -> list[TrialRecord]:
@@ -132,14 +137,24 @@ def _apply(entry: dict[str, Any], event: Event) -> None:
         entry.update(state="waiting", ended_at=None, reason=None, error=None)
 
 
+def _checked(event: Event) -> dict[str, Any]:
+    """Return what `asked` tells of a trial. Its id and stage become a path, so a ledger from elsewhere must not choose it freely."""
+    told = event.data
+    if not re.fullmatch(TRIAL_ID, str(event.trial)) or told.get("stage") not in ("search", "finalist"):
+        raise LedgerError(f"event {event.seq}: {event.trial!r} in stage {told.get('stage')!r} is no trial of a sweep")
+    return {key: told[key] for key in ("stage", "loss", "function", "suggestion", "seed", "fold")}
+
+
 def fold_events(events: list[Event]) -> dict[str, dict[str, Any]]:
     """Return each trial's standing, in the order in which trials were asked for."""
     trials: dict[str, dict[str, Any]] = {}
     for event in events:
         if event.event == "asked":
-            trials[str(event.trial)] = event.data | {"state": "waiting", "attempts": 0, "started_at": None, "ended_at": None}
+            trials[str(event.trial)] = _checked(event) | {"state": "waiting", "attempts": 0, "started_at": None, "ended_at": None}
             trials[str(event.trial)] |= {"worker": None, "reason": None, "error": None}
         elif event.trial is not None:
+            if event.trial not in trials:
+                raise LedgerError(f"event {event.seq}: {event.trial!r} {event.event}, but was never asked for")
             _apply(trials[event.trial], event)
     return trials
 
@@ -166,6 +181,8 @@ def load_results(folder: Path | str) -> SweepRecord:
             "Name the folder that `sweeps launch` printed, such as results/demo-001."
         )
     events, _ = read_events(folder / "ledger")
+    stage = "finalist" if any(event.data.get("stage") == "finalist" for event in events if event.event == "asked") else "search"
+    sanity = data.get("sanity", {}).get(stage, {})
     trials = tuple(_trial_record(folder, trial_id, entry) for trial_id, entry in fold_events(events).items())
     return SweepRecord(
         name=provenance["name"],
@@ -174,6 +191,7 @@ def load_results(folder: Path | str) -> SweepRecord:
         recipe=recipe,
         provenance=provenance,
         data={key: value for key, value in data.items() if key != "sanity"},
-        sanity=data.get("sanity", []),
+        sanity=sanity.get("rows", []),
+        sanity_sections=tuple(sanity.get("sections", ())),
         trials=trials,
     )

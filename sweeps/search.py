@@ -65,8 +65,8 @@ class LossStudy:
         self.name = name
         self.budget = budget
         self.distributions = {key: distribution(domain) for key, domain in space.items()}
-        own_seed = zlib.crc32(f"{seed}/{name}".encode())
-        self.study = optuna.create_study(study_name=name, sampler=_sampler(kind, own_seed, budget), direction=direction)
+        self._kind, self._seed = kind, seed
+        self.study = optuna.create_study(study_name=name, direction=direction)
         self._running: dict[str, optuna.Trial] = {}
         self._told: dict[str, int] = {}
         self.asked = 0
@@ -79,6 +79,9 @@ class LossStudy:
         return self._take(trial_id)
 
     def _take(self, trial_id: str) -> dict[str, Any]:
+        # A sampler of its own for each suggestion: it depends on its number and on what has been told, not on where a sweep was resumed
+        # (a sampler begun again from one seed would draw the numbers of the first trials once more).
+        self.study.sampler = _sampler(self._kind, zlib.crc32(f"{self._seed}/{self.name}/{self.asked}".encode()), self.budget)
         trial = self.study.ask(self.distributions)
         trial.set_user_attr("trial", trial_id)
         self._running[trial_id] = trial

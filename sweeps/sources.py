@@ -18,13 +18,18 @@ logger = logging.getLogger(__name__)
 PlanFor = Callable[..., TrialPlan]
 
 
+def budget_of(recipe: Recipe, loss: str) -> int:
+    """Return how many trials a loss gets: the recipe's, but one where nothing is searched, since all would be the same to the last bit."""
+    return recipe.search.trials_per_loss if recipe.search_space(loss) else 1
+
+
 def build_studies(recipe: Recipe) -> dict[str, LossStudy]:
     """Return an empty study for each loss of the recipe."""
     return {
         loss: LossStudy(
             loss,
             recipe.search_space(loss),
-            budget=recipe.search.trials_per_loss,
+            budget=budget_of(recipe, loss),
             direction="maximize",
             kind=recipe.search.sampler,
             seed=recipe.search.seed,
@@ -71,7 +76,7 @@ class SearchSource:
         try:
             write(self._mirror)
         except Exception as error:  # noqa: BLE001 - the mirror is for looking at; whatever is wrong with it, the sweep goes on
-            logger.warning("study.sqlite3 is not written any more (%s); `sweeps resume` and `sweeps report` make it anew", error)
+            logger.warning("study.sqlite3 is not written any more (%s); `sweeps resume` makes it anew", error)
             self._mirror = None
 
     def remaining(self) -> int:
@@ -83,9 +88,10 @@ class SearchSource:
         if self._again:
             record = self._again.popleft()
             return self._plan_for(trial_id=record.trial_id, loss=record.loss, suggestion=record.suggestion, seed=record.seed, fold=None)
-        loss, study = min(self.studies.items(), key=lambda item: item[1].asked)
-        if study.asked >= study.budget:
+        wanting = {loss: study for loss, study in self.studies.items() if study.asked < study.budget}
+        if not wanting:
             return None
+        loss, study = min(wanting.items(), key=lambda item: item[1].asked)
         trial_id = f"{loss}-{study.asked + 1:04d}"
         return self._plan_for(trial_id=trial_id, loss=loss, suggestion=study.ask(trial_id), seed=self._seed, fold=None)
 

@@ -21,7 +21,7 @@ from sweeps.plan import TrialPlan
 from sweeps.progress import Mode, SweepProgress
 from sweeps.recipe import Recipe
 from sweeps.record import SweepRecord, load_results, trial_folder
-from sweeps.sources import FixedSource, SearchSource
+from sweeps.sources import FixedSource, SearchSource, budget_of
 from sweeps.stage import Conductor, DealingCallback, DealingScheduler, DealingSearcher, DealingStopper, Interrupt
 from sweeps.worker import TrialWorker
 
@@ -65,7 +65,7 @@ class Stages:
         """Run what is left of both stages; return 0, 6, 75 or 130."""
         search = [trial for trial in self.record.trials if trial.stage == "search"]
         source = SearchSource(self.recipe, search, self.plan_for, self.record.folder / "study.sqlite3")
-        planned = dict.fromkeys(self.recipe.losses, self.recipe.search.trials_per_loss)
+        planned = {loss: budget_of(self.recipe, loss) for loss in self.recipe.losses}
         with SweepProgress(self.record.name, planned, progress_mode) as progress:
             for trial in search:
                 if trial.state in FINISHED:
@@ -84,7 +84,11 @@ class Stages:
             return 0
         conductor = Conductor(source, self.ledger, progress, self.interrupt, stop_after=self.recipe.failures.stop_after_consecutive)
         self.ledger.append("stage", stage=name, remaining=remaining)
-        _fit(conductor, self.resources, self.record.folder / ".tune", name, remaining)
+        try:
+            _fit(conductor, self.resources, self.record.folder / ".tune", name, remaining)
+        finally:
+            if conductor.fault is not None:
+                raise conductor.fault
         if self.interrupt.signal is not None:
             return 130 if self.interrupt.signal == signal.SIGINT else 75
         return 6 if conductor.too_many_failed else 0

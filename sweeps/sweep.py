@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from data_utils.errors import DataError
 from data_utils.folds import finalist_split, search_split
 from sweeps.closing import close_sweep
 from sweeps.folder import create_folder, locked, write_json
-from sweeps.ledger import Ledger
+from sweeps.ledger import FORMAT, Ledger
 from sweeps.progress import Mode
 from sweeps.provenance import describe_data, provenance
 from sweeps.recipe import Recipe
@@ -60,9 +61,7 @@ def launch(
     ClusterError, FolderError or NameTaken.
     """
     stack = load_stack(recipe)
-    split = search_split(len(stack.raw_ZHW), folds=recipe.data.folds, search_fold=recipe.data.search_fold, gap=recipe.data.gap)
-    for fold in recipe.finalist_folds():
-        finalist_split(len(stack.raw_ZHW), fold, folds=recipe.data.folds, gap=recipe.data.gap)
+    data = _describe(recipe, stack)
     _check_crops(recipe, stack)
     say(f"data: {stack.name}, {stack.membrane_rule}")
     for note in stack.notes:
@@ -72,10 +71,10 @@ def launch(
         tracking, sentence = choose_mode(recipe.wandb.mode if not offline else "offline")
         say(sentence)
         folder = create_folder(results, recipe.name, name)
-        write_json(folder / "data.json", describe_data(stack, str(recipe.data.source), split.test))
+        write_json(folder / "data.json", data)
         write_json(folder / "recipe.resolved.yaml", recipe.resolved())
         (folder / "recipe.yaml").write_text(recipe_text or (folder / "recipe.resolved.yaml").read_text())
-        write_json(folder / "provenance.json", provenance(folder.name))
+        write_json(folder / "provenance.json", provenance(folder.name, folder))
         say(f"results: {folder}")
         with locked(folder):
             return _run(folder, resources, tracking=tracking, progress=progress, say=say)
@@ -97,12 +96,24 @@ def resume(
     """
     record = load_results(folder)
     recipe = Recipe.from_resolved(record.recipe)
-    check_unchanged(record, load_stack(recipe), allow_changed)
+    stack = load_stack(recipe)
+    check_unchanged(record, stack, allow_changed)
     with locked(folder), connect(address):
         resources = _resources(recipe)
+        if stack.sha256() != record.data["sha256"]:
+            write_json(folder / "data.json", _describe(recipe, stack))
+            say("the data changed since the launch: trials from here on are not comparable with those before")
         tracking, sentence = choose_mode(recipe.wandb.mode if not offline else "offline")
         say(sentence)
         return _run(folder, resources, tracking=tracking, progress=progress, say=say, retry_failed=retry_failed)
+
+
+def _describe(recipe: Recipe, stack: Stack) -> dict[str, Any]:
+    """Return what data.json holds; DataError when there are too few sections for the recipe's folds."""
+    count, data = len(stack.raw_ZHW), recipe.data
+    search = search_split(count, folds=data.folds, search_fold=data.search_fold, gap=data.gap).test
+    finalists = [finalist_split(count, fold, folds=data.folds, gap=data.gap).test for fold in recipe.finalist_folds()]
+    return describe_data(stack, str(data.source), {"search": search, "finalist": sorted(section for test in finalists for section in test)})
 
 
 def _check_crops(recipe: Recipe, stack: Stack) -> None:
@@ -125,7 +136,7 @@ def _run(
 ) -> Outcome:
     ledger = Ledger(folder / "ledger")
     try:
-        ledger.append("resumed" if ledger.events else "sweep")
+        ledger.append("resumed" if ledger.events else "sweep", format=FORMAT)
         reconcile(folder, ledger, retry_failed=retry_failed)
         record = load_results(folder)
         stages = Stages(record, ledger, resources, tracking=tracking)
@@ -135,7 +146,7 @@ def _run(
         ledger.close()
     if exit_code in (75, 130):
         return Outcome(folder=folder, exit_code=exit_code, verdict=None, report=None)
-    record_missing(folder)  # W&B runs that a killed worker left open
+    record_missing(folder, tracking=tracking)  # W&B runs that a killed worker left open
     verdict, report = close_sweep(folder)
     failed = any(trial.state == "failed" for trial in load_results(folder).trials)
     return Outcome(folder=folder, exit_code=exit_code or (5 if failed else 0), verdict=verdict, report=report)
@@ -143,14 +154,21 @@ def _run(
 
 @contextmanager
 def _signals(interrupt: Interrupt, say: Callable[[str], None]) -> Iterator[None]:
-    """Turn the first Ctrl-C (or TERM, or HUP) into a graceful stop; the second Ctrl-C ends the process as usual."""
+    """Turn the first Ctrl-C (or TERM, or HUP) into a graceful stop; the second ends the process as Ctrl-C does.
+
+    A signal that was ignored stays ignored (nohup). Outside the main thread, as in some notebooks, signals are left alone.
+    """
 
     def handle(number: int, frame: Any) -> None:
+        if interrupt.signal is not None:
+            raise KeyboardInterrupt
         interrupt.signal = number
         say("stopping: running trials finish their epoch and save; once more stops at once")
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield

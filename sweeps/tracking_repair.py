@@ -12,17 +12,24 @@ from sweeps.tracking_folder import is_recorded
 logger = logging.getLogger(__name__)
 
 
-def record_missing(sweep_folder: Path, *, timeout_s: float = 60.0) -> list[str]:
+def record_missing(sweep_folder: Path, *, tracking: str, timeout_s: float = 60.0) -> list[str]:
     """Replay every ended trial of a results folder whose W&B run was left open (its process was killed) and return their ids.
 
-    Trials that ran with W&B off, and those that are not over, are left alone. Returns early, with a warning, after `timeout_s`.
+    `tracking` is the mode of this run of the sweep (online, offline or disabled), whatever the trial's own was: `resume --offline` sends
+    nothing. Trials that ran with W&B off, and those that are not over, are left alone. Returns early, with a warning, after `timeout_s`.
     """
+    if tracking == "disabled":
+        return []
     replayed, until = [], time.monotonic() + timeout_s
     for path in sorted(sweep_folder.glob("*/*/plan.json")):
         plan, result = read_json(path), read_json(path.parent / "result.json")
         if plan is None or result is None or plan.get("tracking") == "disabled" or is_recorded(path.parent):
             continue
-        tracker = tracker_for(TrialPlan(**plan | {"folder": str(path.parent)}))
+        try:
+            tracker = tracker_for(TrialPlan(**plan | {"folder": str(path.parent), "tracking": tracking}))
+        except (TypeError, ValueError) as error:
+            logger.warning("%s is no plan that can be replayed: %s", path, error)
+            continue
         tracker.start(new_attempt=False)
         tracker.finish(result["state"], result)
         if not tracker.wait(max(0.0, until - time.monotonic())):

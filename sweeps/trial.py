@@ -23,7 +23,7 @@ from sweeps.plan import TrialPlan
 from sweeps.proof import verify
 from sweeps.recipe import Recipe
 from sweeps.recipe_file import dump_yaml
-from sweeps.record import read_rows
+from sweeps.record import read_json, read_rows
 from sweeps.result import outcome, outline, save_pictures, seconds, weights_metadata
 from sweeps.scoring import score_run
 from unet.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, save_weights
@@ -58,6 +58,19 @@ def load_stack(recipe: Recipe) -> Stack:
     return load_dataset(data.source, images=images, labels=labels, membrane=data.membrane)
 
 
+_stacks: dict[str, Stack] = {}
+
+
+def cached_stack(recipe: Recipe, sha256: str) -> Stack:
+    """Return the stack of the process's last trial if it has this hash; else read the one that the recipe names, whatever its hash."""
+    if sha256 not in _stacks:
+        stack = load_stack(recipe)
+        _stacks.clear()
+        _stacks[stack.sha256()] = stack
+        return stack
+    return _stacks[sha256]
+
+
 def reason_of(error: BaseException) -> str:
     """Return the class of a failure: nan, data, memory, io or code."""
     match error:
@@ -76,10 +89,11 @@ def reason_of(error: BaseException) -> str:
 class Trial:
     """One attempt at a trial. `rows()` yields a row an epoch and, last, the result."""
 
-    def __init__(self, plan: TrialPlan, stack: Stack, *, device: str) -> None:
+    def __init__(self, plan: TrialPlan, stack: Stack | None = None, *, device: str) -> None:
+        """Begin an attempt; without `stack` the one that the recipe names is read, or taken from this process's last trial."""
         self.plan = plan
         self.recipe = Recipe.from_resolved(plan.recipe)
-        self.stack = stack
+        self._stack = stack
         self.device = device
         self.attempt = uuid.uuid4().hex
         self.run: Run | None = None
@@ -107,26 +121,32 @@ class Trial:
                 return
 
     def _attempt(self) -> Iterator[dict[str, Any]]:
-        plan = self.plan
+        plan, self.run, self._begun = self.plan, None, time.monotonic()
         plan.path.mkdir(parents=True, exist_ok=True)
+        ended = read_json(plan.path / "result.json")
+        if ended is not None and ended.get("state") in ("complete", "failed") and ended.get("suggestion") == plan.suggestion:
+            logger.info("%s had ended before its worker was lost", plan.trial_id)
+            yield ended
+            return
         write_durably(plan.path / "attempt", self.attempt.encode())
         write_durably(plan.path / "plan.json", json.dumps(plan.as_dict(), indent=1).encode())
         (plan.path / "recipe.yaml").write_text(dump_yaml(pinned_recipe(self.recipe, plan.loss, plan.suggestion).resolved()))
-        if self.stack.sha256() != plan.data_sha256:
-            raise DataError(f"the data changed since the sweep was launched: SHA-256 {self.stack.sha256()}, recorded {plan.data_sha256}")
-        split = split_of(plan, self.recipe, len(self.stack.raw_ZHW))
-        self.run = self._build(split)
+        stack = self._stack or cached_stack(self.recipe, plan.data_sha256)
+        if stack.sha256() != plan.data_sha256:
+            raise DataError(f"the data changed since the sweep was launched: SHA-256 {stack.sha256()}, recorded {plan.data_sha256}")
+        split = split_of(plan, self.recipe, len(stack.raw_ZHW))
+        self.run = self._build(stack, split)
         self._resume()
         for measurement in fit(self.run):
             yield self._row(measurement)
-        yield self._complete(split)
+        yield self._complete(stack, split)
 
-    def _build(self, split: Split) -> Run:
+    def _build(self, stack: Stack, split: Split) -> Run:
         plan, recipe = self.plan, self.recipe
         torch.set_num_threads(plan.threads)
         parameters: dict[str, Any] = recipe.loss_parameters(plan.loss, plan.suggestion)
         run = start_run(
-            stack=self.stack,
+            stack=stack,
             split=split,
             loss=build_loss(plan.function, **parameters),
             model=recipe.network_config(),
@@ -185,12 +205,12 @@ class Trial:
         save_checkpoint(self.run, self.plan.path / CHECKPOINT)
         self._saved_at = time.monotonic()
 
-    def _complete(self, split: Split) -> dict[str, Any]:
+    def _complete(self, stack: Stack, split: Split) -> dict[str, Any]:
         run = self.run
-        assert run is not None and self.stack.membrane_ZHW is not None
+        assert run is not None and stack.membrane_ZHW is not None
         begun = time.monotonic()
         run.model.load_state_dict(run.best_weights)
-        scored = score_run(run, self.stack.raw_ZHW, self.stack.membrane_ZHW, split)
+        scored = score_run(run, stack.raw_ZHW, stack.membrane_ZHW, split)
         score_seconds = time.monotonic() - begun
         self._own()
         sha256 = save_weights(run.model, self.plan.path / WEIGHTS, weights_metadata(self.plan, run, scored))

@@ -9,17 +9,15 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from ray import tune
 
-from data_utils import Stack
 from sweeps.plan import TrialPlan
-from sweeps.recipe import Recipe
 from sweeps.record import read_json
 from sweeps.tracking import Tracker, tracker_for
-from sweeps.trial import Superseded, Trial, load_stack, reason_of
+from sweeps.trial import Superseded, Trial, reason_of
 
 logger = logging.getLogger(__name__)
 _PACKAGES = ("sweeps", "unet", "data_utils", "cluster")
@@ -47,7 +45,6 @@ class TrialLog:
 class TrialWorker(tune.Trainable):
     """Runs one trial after the other; one call of `step` is one epoch, the last one scores and ends the trial."""
 
-    _stacks: ClassVar[dict[str, Stack]] = {}
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the trial of `config["plan"]`."""
@@ -70,14 +67,12 @@ class TrialWorker(tune.Trainable):
 
     def _start(self) -> Iterator[dict[str, Any]]:
         """Build the trial; here rather than in setup, so that a fault is a result of this trial and not the loss of the process."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        recipe = Recipe.from_resolved(self._plan.recipe)
-        if self._plan.data_sha256 not in self._stacks:
-            self._stacks.clear()
-            self._stacks[self._plan.data_sha256] = load_stack(recipe)
-        self._trial = Trial(self._plan, self._stacks[self._plan.data_sha256], device=device)
-        self._tracker = tracker_for(self._plan)
-        self._tracker.start()
+        self._trial = Trial(self._plan, device="cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            self._tracker = tracker_for(self._plan)
+            self._tracker.start()
+        except Exception:
+            logger.exception("W&B has no record of %s", self._plan.trial_id)
         return self._trial.rows()
 
     def step(self) -> dict[str, Any]:

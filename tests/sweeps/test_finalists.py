@@ -66,3 +66,9 @@ def test_finished_finalists_are_not_planned_again_and_asked_ones_keep_their_sugg
     plans = plan_finalists(small_recipe(), [*SEARCH, *so_far], plan)
     assert [each.trial_id for each in plans] == ["focal-f0-s1", "bce-f0-s2", "focal-f0-s2"]
     assert plans[0].suggestion == {"train.lr": 8e-3}, "what was asked stays, even if the search's best has changed"
+
+
+def test_after_retried_trials_a_loss_still_has_one_configuration() -> None:
+    so_far = [record("bce-f0-s1", 0.7, stage="finalist", lr=1e-3)]
+    plans = plan_finalists(small_recipe(), [*SEARCH, *so_far], plan)
+    assert {each.suggestion["train.lr"] for each in plans if each.loss == "bce"} == {1e-3}

@@ -1,5 +1,6 @@
 """Names and locks of results folders, and what resuming refuses."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from sweeps.folder import FolderError, NameTaken, create_folder, locked
 from sweeps.ledger import Ledger
+from sweeps.provenance import recipe_hashes
 from sweeps.reconcile import ChangedError, check_unchanged, reconcile
 from sweeps.record import SweepRecord, fold_events
 from tests.sweeps.small import small_stack
@@ -93,7 +95,7 @@ def ledger_of(folder: Path) -> Ledger:
 
 def test_what_ended_after_the_ledgers_last_line_is_taken_from_its_result(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path)
-    (tmp_path / "trials" / "bce-0001" / "result.json").write_text('{"state": "complete", "reason": null}')
+    (tmp_path / "trials" / "bce-0001" / "result.json").write_text('{"state": "complete", "reason": null, "suggestion": {}}')
     (tmp_path / "trials" / "bce-0002" / "result.json").write_text('{"state": "comp')  # torn: it had not ended
     ledger.append("failed", "bce-0003", reason="code", error="TypeError: no")
     reconcile(tmp_path, ledger)
@@ -110,3 +112,28 @@ def test_failed_trials_go_back_only_when_asked_for(tmp_path: Path) -> None:
     reconcile(tmp_path, ledger, retry_failed=True)
     ledger.close()
     assert fold_events(ledger.events)["bce-0003"]["state"] == "waiting" and not result.exists()
+
+
+def test_trials_of_which_the_ledgers_lines_were_cut_are_found_again_by_their_folders(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    lost = tmp_path / "trials" / "bce-0004"
+    lost.mkdir()
+    plan = {"trial_id": "bce-0004", "stage": "search", "loss": "bce", "function": "bce", "suggestion": {"x": 1}, "seed": 0, "fold": None}
+    (lost / "plan.json").write_text(json.dumps(plan))
+    (lost / "result.json").write_text('{"state": "complete", "suggestion": {"x": 1}}')
+    (tmp_path / "trials" / "bce-0001" / "result.json").write_text('{"state": "complete", "suggestion": {"another": 1}}')
+    reconcile(tmp_path, ledger)
+    ledger.close()
+    states = {trial: entry["state"] for trial, entry in fold_events(ledger.events).items()}
+    assert states["bce-0004"] == "complete"
+    assert states["bce-0001"] == "waiting", "a result of another suggestion is not this trial's"
+
+
+def test_an_edited_recipe_is_refused(tmp_path: Path) -> None:
+    for name in ("recipe.yaml", "recipe.resolved.yaml"):
+        (tmp_path / name).write_text("{}")
+    same = sweep(tmp_path).provenance | {"recipe": recipe_hashes(tmp_path)}
+    check_unchanged(sweep(tmp_path, provenance=same), small_stack(), frozenset())
+    (tmp_path / "recipe.resolved.yaml").write_text('{"name": "y"}')
+    with pytest.raises(ChangedError, match="recipe.resolved.yaml was edited after the launch"):
+        check_unchanged(sweep(tmp_path, provenance=same), small_stack(), frozenset())

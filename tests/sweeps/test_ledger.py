@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sweeps.ledger import FILE, STATES, Ledger, LedgerError, read_events
+from sweeps.ledger import FILE, STATES, Event, Ledger, LedgerError, read_events
+from sweeps.record import fold_events
 
 
 def write(folder: Path, count: int) -> bytes:
@@ -83,3 +85,37 @@ def test_the_words_are_optunas_and_rays() -> None:
     for told, shown in STATES.values():
         assert told in optuna.trial.TrialState.__members__
         assert shown in vars(Trial).values()
+
+
+def test_what_the_disk_refuses_leaves_the_ledger_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sweeps.ledger
+
+    ledger = Ledger(tmp_path)
+    ledger.append("asked", "bce-0001")
+    before = (tmp_path / FILE).read_bytes()
+    whole = sweeps.ledger.append_durably
+
+    def full(file: Any, line: bytes, sync: bool) -> None:
+        file.write(line[: len(line) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sweeps.ledger, "append_durably", full)
+    with pytest.raises(OSError, match="No space left"):
+        ledger.append("started", "bce-0001")
+    assert (tmp_path / FILE).read_bytes() == before
+    monkeypatch.setattr(sweeps.ledger, "append_durably", whole)
+    assert ledger.append("started", "bce-0001").seq == 2
+    ledger.close()
+    assert [event.event for event in read_events(tmp_path)[0]] == ["asked", "started"]
+
+
+@pytest.mark.parametrize("trial", ["../../outside", "a/b", "..", "/etc/passwd", "bce", "", "bce-0001/x"])
+def test_a_trial_whose_name_would_lead_out_of_the_folder_is_refused(trial: str) -> None:
+    asked = Event(seq=1, time=0.0, event="asked", trial=trial, data={"stage": "search"})
+    with pytest.raises(LedgerError, match="is no trial of a sweep"):
+        fold_events([asked])
+
+
+def test_an_event_of_a_trial_that_was_never_asked_for_is_refused() -> None:
+    with pytest.raises(LedgerError, match="'bce-0001' started, but was never asked for"):
+        fold_events([Event(seq=1, time=0.0, event="started", trial="bce-0001", data={})])

@@ -119,3 +119,23 @@ def test_seeds_make_the_same_suggestions_and_losses_different_ones() -> None:
     first, again = study(defaults=None), study(defaults=None)
     other = LossStudy("tversky", SPACE, budget=6, direction="maximize")
     assert first.ask("x") == again.ask("x") != other.ask("x")
+
+
+@pytest.mark.parametrize("kind", ["tpe", "random"])
+def test_a_study_that_is_resumed_never_draws_its_first_numbers_again(kind: str) -> None:
+    whole = study(kind=kind, budget=12, defaults=None)
+    suggestions = []
+    for number in range(12):
+        suggestions.append(whole.ask(f"focal-{number:04d}"))
+        whole.tell(f"focal-{number:04d}", "complete", 0.5 + number / 100)
+    for cut in (3, 7):
+        resumed = study(kind=kind, budget=12, defaults=None)
+        for number in range(cut):
+            row = record(f"focal-{number:04d}", "complete", suggestions[number], (0.5 + number / 100,))
+            resumed.replay(row)
+        again = []
+        for number in range(cut, 12):
+            again.append(resumed.ask(f"focal-{number:04d}"))
+            resumed.tell(f"focal-{number:04d}", "complete", 0.5 + number / 100)
+        assert again == suggestions[cut:], "a suggestion depends on its number and on what was told, not on where the sweep was cut"
+    assert len({tuple(suggestion.values()) for suggestion in suggestions}) == 12

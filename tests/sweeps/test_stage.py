@@ -1,5 +1,6 @@
 """The conductor: what it deals, what reaches the ledger and the studies, what an interrupt and repeated faults do."""
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,6 +84,7 @@ def test_complete_failed_and_pruned_reach_ledger_and_optuna(desk: Desk) -> None:
     first, second, third = desk.deal(), desk.deal(), desk.deal()
     for plan in (first, second, third):
         desk.conductor.measured(plan.trial_id, ROW)
+        (plan.path / "metrics.jsonl").write_text(json.dumps(ROW) + "\n")
     desk.conductor.ended(first.trial_id, {"state": "complete", "scores": {"membrane_dice": 0.6}})
     desk.conductor.ended(second.trial_id, {"state": "failed", "reason": "nan", "error": "it became nan"})
     desk.conductor.ended(third.trial_id, ROW)
@@ -154,3 +156,63 @@ def test_a_fixed_list_is_dealt_in_order_and_never_pruned(tmp_path: Path) -> None
     assert source.remaining() == 2
     assert source.next_plan() == plans[0] and not source.measured(plans[0], ROW)
     assert source.next_plan() == plans[1] and source.next_plan() is None
+
+
+def test_a_pruned_trial_keeps_the_best_of_before_a_resume(desk: Desk) -> None:
+    plan = desk.deal()
+    rows = [ROW | {"epoch": epoch, "membrane_dice": score} for epoch, score in ((1, 0.5), (2, 0.7), (3, 0.6))]
+    (plan.path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    desk.conductor.ended(plan.trial_id, rows[-1])
+    result = read_json(plan.path / "result.json")
+    assert (result["best_epoch"], result["scores"]["membrane_dice"], result["epochs"]) == (2, 0.7, 3)
+
+
+def test_a_trial_whose_process_was_lost_too_often_leaves_a_result(desk: Desk) -> None:
+    plan = desk.deal()
+    desk.conductor.gave_up(plan.trial_id, "the node went away")
+    result = read_json(plan.path / "result.json")
+    assert (result["state"], result["reason"]) == ("failed", "node")
+    assert desk.standing() == {plan.trial_id: "failed"}
+
+
+def test_a_ledger_that_cannot_be_written_stops_the_stage(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = desk.deal()
+    whole = desk.ledger.append
+
+    def full(*words: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(desk.ledger, "append", full)
+    with pytest.raises(OSError, match="No space left"):
+        desk.conductor.ended(plan.trial_id, {"state": "complete", "scores": {"membrane_dice": 0.6}})
+    assert desk.conductor.stopping and desk.conductor.next_plan() is None
+    assert desk.conductor.fault is not None and desk.conductor.fault.errno == 28
+    monkeypatch.setattr(desk.ledger, "append", whole)
+    desk.conductor.ended(plan.trial_id, {"state": "complete", "scores": {"membrane_dice": 0.6}})
+    assert desk.standing() == {plan.trial_id: "complete"}, "the end that was not written is not forgotten"
+
+
+def test_a_kill_between_a_rungs_row_and_pruned_does_not_let_the_trial_escape() -> None:
+    from sweeps.pruner import LossPruner
+    from sweeps.record import TrialRecord
+
+    def trial(trial_id: str, *scores: float) -> TrialRecord:
+        rows = tuple({"epoch": epoch, "membrane_dice": score} for epoch, score in enumerate(scores, 1))
+        return TrialRecord(
+            trial_id=trial_id, stage="search", loss="bce", function="bce", suggestion={}, seed=0, fold=None, state="running", curve=rows,
+            folder=Path("nowhere"),
+        )  # fmt: skip
+
+    pruner = LossPruner(metric="membrane_dice", mode="max", epochs=4, grace_epochs=2, factor=2)
+    for record in (trial("bce-0001", 0.8, 0.9), trial("bce-0002", 0.4, 0.5)):
+        pruner.replay(record)
+    assert pruner.stops("bce-0002", {"epoch": 3, "membrane_dice": 0.95})
+    assert not pruner.stops("bce-0001", {"epoch": 3, "membrane_dice": 0.7})
+
+
+def test_a_loss_with_nothing_to_search_gets_one_trial(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(train={"lr": 1e-3})
+    dealt = []
+    while (plan := desk.conductor.next_plan()) is not None:
+        dealt.append(plan.trial_id)
+    assert dealt == ["bce-0001", "focal-0001", "focal-0002"], "more would be the same trial again, to the last bit"

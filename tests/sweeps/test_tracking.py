@@ -124,10 +124,10 @@ def test_runs_that_a_killed_process_left_open_are_replayed(tmp_path: Path) -> No
     assert in_a_process(folder, "time.sleep(2); os.kill(os.getpid(), 9)") == -signal.SIGKILL
     plan = plan_of(folder)
     (folder / "plan.json").write_text(json.dumps(plan.as_dict()))
-    assert record_missing(tmp_path) == [], "the trial is not over"
+    assert record_missing(tmp_path, tracking="offline") == [], "the trial is not over"
     (folder / "result.json").write_text(json.dumps(RESULT))
-    assert record_missing(tmp_path) == ["focal-0000"]
-    assert record_missing(tmp_path) == []
+    assert record_missing(tmp_path, tracking="offline") == ["focal-0000"]
+    assert record_missing(tmp_path, tracking="offline") == []
     assert is_recorded(folder)
     seen = json.loads((folder / "wandb" / "record.json").read_text())
     assert seen["attempts"] == 1 and seen["state"] == "complete"

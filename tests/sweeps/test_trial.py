@@ -149,3 +149,29 @@ def test_each_failure_has_its_class() -> None:
     assert reason_of(DataError()) == "data"
     assert reason_of(MemoryError()) == "memory"
     assert reason_of(RuntimeError()) == "code"
+
+
+def test_a_trial_that_had_ended_is_told_again_and_not_trained_again(tmp_path: Path) -> None:
+    *_, result = trial(tmp_path).rows()
+    before = (tmp_path / METRICS).read_bytes()
+    assert list(trial(tmp_path).rows()) == [result]
+    assert (tmp_path / METRICS).read_bytes() == before
+    other = Trial(plan_for(tmp_path, "focal", SUGGESTION | {"loss.gamma": 2.0}), small_stack(), device="cpu")
+    assert next(other.rows())["epoch"] == 1, "another suggestion's result is not this trial's"
+
+
+def test_a_file_that_cannot_be_read_fails_the_trial_with_its_traces(tmp_path: Path) -> None:
+    recipe = small_recipe(data={"source": str(tmp_path / "gone")})
+    plan = plan_for(tmp_path / "trial", "focal", SUGGESTION, recipe, data_sha256="0" * 64)
+    (result,) = Trial(plan, device="cpu").rows()
+    assert (result["state"], result["reason"]) == ("failed", "data")
+    assert (tmp_path / "trial" / "error.txt").exists() and (tmp_path / "trial" / "result.json").exists()
+
+
+def test_the_recipe_of_a_trial_trains_that_trial(tmp_path: Path) -> None:
+    from sweeps.recipe import read_recipe
+
+    next(trial(tmp_path).rows())
+    own = read_recipe(tmp_path / "recipe.yaml")
+    assert own.search_space("focal") == {} and own.loss_parameters("focal", {}) == {"alpha": 0.3, "gamma": 1.5}
+    assert own.train.lr == 2e-3
