@@ -4,6 +4,7 @@ The local cluster has its own temporary folder and its own token, opens no dashb
 has are refused at once; Tune would wait for them for ever.
 """
 
+import ipaddress
 import logging
 import os
 import secrets
@@ -86,7 +87,7 @@ def connect(address: str | None = None) -> Iterator[None]:
 def _require_token(address: str) -> None:
     """Raise ClusterError for another machine's cluster without a token: whoever reaches such a cluster can run anything on it."""
     host = address.removeprefix("ray://").rpartition(":")[0].strip("[]") or address
-    if host in ("auto", "local", "localhost", "::1") or host.startswith("127.") or os.environ.get("RAY_AUTH_MODE") == "disabled":
+    if host in ("auto", "local", "localhost") or _is_loopback(host) or os.environ.get("RAY_AUTH_MODE") == "disabled":
         return
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     if not os.environ.get("RAY_AUTH_TOKEN") and not path.is_file():
@@ -94,6 +95,14 @@ def _require_token(address: str) -> None:
             f"--address {address}: there is no token for this cluster. Set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to its file "
             "(`ray get-auth-token` on the head prints it). RAY_AUTH_MODE=disabled connects without one, if you mean to."
         )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a numeric host is this machine. A name is never: 127.anything.example can be anybody's."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sweeps.cli_options import Folder, Json, console, print_json
+from sweeps.cli_options import Folder, Json, console, print_json, program
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def best(
         sys.stdout.write(text)
     else:
         out.write_text(text)
-        console.print(f"wrote {out}; run it with: sweeps launch {out}", markup=False)
+        console.print(f"wrote {out}; run it with: {program()} launch {out}", markup=False)
 
 
 def rerun(
@@ -62,22 +62,49 @@ def rerun(
         print_json(answer)
     else:
         console.print(_rerun_sentence(answer), markup=False)
-    differs = answer.get("comparison") is not None and not answer["comparison"]["identical"]
-    raise typer.Exit(1 if differs and answer.get("state") == "failed" else 0)
+    raise typer.Exit(_exit_code(answer))
+
+
+def _exit_code(answer: dict[str, Any]) -> int:
+    """Return 0, or when a run failed 3 if only the data are to blame and 5 otherwise. Numbers that differ are an answer, no failure."""
+    reasons = {run.get("reason") for run in answer.get("seeds", [answer]) if run["state"] == "failed"}
+    return 0 if not reasons else 3 if reasons == {"data"} else 5
 
 
 def _rerun_sentence(answer: dict[str, Any]) -> str:
     if "seeds" in answer:
-        spread = answer["standard_deviation"]
-        each = ", ".join(
-            f"{entry['seed']}: {entry['membrane_dice']:.4f}" for entry in answer["seeds"] if entry["membrane_dice"] is not None
-        )
-        return (
-            f"membrane Dice {answer['mean']:.4f}, standard deviation {spread or float('nan'):.4f} over {answer['n']} fresh seeds ({each})"
-        )
+        return _seeds_sentence(answer)
     found = answer["comparison"]
-    if found is None:
-        return f"on these data: {answer['scores']}"
+    said = _compared(found) if found is not None and found["epochs"] else ""
+    if answer["state"] == "failed":
+        failed = f"{answer['trial']} failed ({answer['reason']}): {answer['error']}"
+        return f"{said}\n{failed}" if said else failed
+    return said if found is not None else _scores_sentence(answer["scores"])
+
+
+def _seeds_sentence(answer: dict[str, Any]) -> str:
+    scored = [entry for entry in answer["seeds"] if entry["membrane_dice"] is not None]
+    failed = [
+        f"seed {entry['seed']} failed ({entry['reason']}): {entry['error']}" for entry in answer["seeds"] if entry["state"] == "failed"
+    ]
+    if answer["mean"] is None:
+        number = len(answer["seeds"])
+        return "\n".join([f"no score: {'the one fresh seed' if number == 1 else f'all {number} fresh seeds'} failed", *failed])
+    each = ", ".join(f"{entry['seed']}: {entry['membrane_dice']:.4f}" for entry in scored)
+    spread = answer["standard_deviation"]
+    told = "" if spread is None else f", standard deviation {spread:.4f}"
+    return "\n".join([f"membrane Dice {answer['mean']:.4f}{told} over {answer['n']} fresh seed{'s'[: answer['n'] != 1]} ({each})", *failed])
+
+
+def _scores_sentence(scores: dict[str, Any] | None) -> str:
+    if scores is None:
+        return "on these data: no scores, since the run ends at the epoch at which its record was pruned"
+    names = {"membrane_dice": "membrane Dice", "membrane_dice_at_half": "membrane Dice at 0.5", "v_rand": "V_rand", "v_info": "V_info"}
+    told = (f"{names.get(key, key)} {value:.4f}" if isinstance(value, float) else f"{key} {value}" for key, value in scores.items())
+    return f"on these data: {', '.join(told)}"
+
+
+def _compared(found: dict[str, Any]) -> str:
     if found["identical"]:
         return f"{found['trial_id']}: all {found['epochs']} epochs came out again, bit for bit"
     return (

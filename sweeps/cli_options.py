@@ -1,6 +1,8 @@
 """What the verbs of the command line share: their options, and how they write."""
 
 import json
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +29,17 @@ def progress_mode(as_json: bool) -> Mode:
 def say(as_json: bool) -> Any:
     """Return what writes one line of text for the user."""
     return (lambda text: print_json({"event": "note", "text": text})) if as_json else (lambda text: console.print(text, markup=False))
+
+
+def program(name: str = "sweeps") -> str:
+    """Return how a shell here calls a program that is installed beside this interpreter: by its name, or by its path.
+
+    `make sweep` runs what is in .venv without putting it on the PATH, so the bare name would not be found, or would be another one.
+    """
+    own, found = Path(sys.executable).with_name(name), shutil.which(name)
+    if not own.exists() or (found is not None and own.samefile(found)):
+        return name
+    return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
 
 
 def print_json(content: Any) -> None:

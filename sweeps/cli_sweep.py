@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.table import Table
 
-from sweeps.cli_options import Address, Folder, Json, Offline, console, print_json, progress_mode, say
+from sweeps.cli_options import Address, Folder, Json, Offline, console, print_json, program, progress_mode, say
 
 
 def add_to(app: typer.Typer) -> None:
@@ -86,7 +87,7 @@ def _close(outcome: Any, as_json: bool) -> None:
         sentence = verdict["sentence"] if verdict else None
         print_json({"event": "end", "folder": str(outcome.folder), "exit_code": outcome.exit_code, "verdict": sentence})
     elif verdict is None:
-        console.print(f"\nStopped; nothing finished is lost. Go on with:\n  sweeps resume {outcome.folder}", markup=False)
+        console.print(f"\nStopped; nothing finished is lost. Go on with:\n  {program()} resume {outcome.folder}", markup=False)
     else:
         console.print(f"\n{verdict['sentence']}\n", markup=False)
         console.print(f"report   {outcome.report}", markup=False)
@@ -96,10 +97,11 @@ def _close(outcome: Any, as_json: bool) -> None:
 
 
 def _next_commands(folder: Path, verdict: dict[str, Any]) -> list[tuple[str, str]]:
-    commands = [("status", f"sweeps status {folder}")]
+    ours = program()
+    commands = [("status", f"{ours} status {folder}")]
     if verdict.get("best"):
-        commands += [("recipe", f"sweeps best {folder}"), ("again", f"sweeps rerun {folder} --trial best --seeds 3")]
-    return [*commands, ("look", f"optuna-dashboard sqlite:///{folder}/study.sqlite3")]
+        commands += [("recipe", f"{ours} best {folder}"), ("again", f"{ours} rerun {folder} --trial best --seeds 3")]
+    return [*commands, ("look", f"{program('optuna-dashboard')} sqlite:///{folder}/study.sqlite3")]
 
 
 def status(folder: Folder, as_json: Json = False) -> None:
@@ -115,14 +117,33 @@ def status(folder: Folder, as_json: Json = False) -> None:
         for row in rows:
             print_json(row)
         return
-    table = Table(title=str(folder), title_justify="left")
-    for column in rows[0]:
-        table.add_column(column, justify="left" if column in ("stage", "loss", "best trial") else "right")
-    for row in rows:
-        table.add_row(*("" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()))
-    console.print(table)
+    console.print(str(folder), markup=False)
+    console.print(standing_table(rows))
     for fault in faults:
         console.print(fault, markup=False, style="red")
+
+
+#: short, so that six losses with all their states fit into 80 columns
+HEADINGS = {"planned": "plan", "complete": "done", "failed": "fail", "running": "run", "waiting": "wait", "best trial": "trial"}
+LONGEST_WHOLE_NAME = 18
+
+
+def standing_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the standing as a table that fits into 80 columns: without the states that no trial is in, with scores and names whole."""
+    from sweeps.status import STATES
+
+    empty = {column for column in rows[0] if not any(row[column] not in ((0, None) if column in STATES else (None,)) for row in rows)}
+    columns = [column for column in rows[0] if column not in empty]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    # the loss folds first, since its trials' names begin with it; a trial's name only when there is no room for it in any case
+    folds = {"loss"} | ({"best trial"} if max(len(row["best trial"] or "") for row in rows) > LONGEST_WHOLE_NAME else set())
+    for column in columns:
+        left = column in ("stage", "loss", "best trial")
+        table.add_column(HEADINGS.get(column, column), justify="left" if left else "right", no_wrap=column not in folds, overflow="fold")
+    for row in rows:
+        values = (row[column] for column in columns)
+        table.add_row(*("" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value) for value in values))
+    return table
 
 
 def report(folder: Folder, as_json: Json = False) -> None:

@@ -44,8 +44,9 @@ def write_winner(record: SweepRecord, verdict: dict[str, Any], which: str) -> No
     """Write `best/` or `fastest/`: recipe.yaml, model.safetensors, metrics.json."""
     trial = winner(record, verdict, which)
     target = record.folder / which
+    # anew each time: another winner may have no weights, and the last one's must not stand beside its recipe
+    shutil.rmtree(target, ignore_errors=True)
     if trial is None:
-        shutil.rmtree(target, ignore_errors=True)
         return
     target.mkdir(exist_ok=True)
     (target / "recipe.yaml").write_text(dump_yaml(winning_recipe(record, trial)))

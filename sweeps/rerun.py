@@ -6,7 +6,6 @@ It runs the very code that the sweep's worker runs, from the plan that the worke
 import dataclasses
 import logging
 import math
-import os
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -67,6 +66,17 @@ def find_trial(record: SweepRecord, name: str) -> TrialRecord:
     return found
 
 
+def recorded_plan(trial: TrialRecord) -> TrialPlan:
+    """Return the plan that the trial's worker wrote. Raises NoSuchTrial when none did."""
+    plan = read_json(trial.folder / "plan.json")
+    if plan is None:
+        raise NoSuchTrial(
+            f"the trial {trial.trial_id} has not started ({trial.state}): there is no {trial.folder / 'plan.json'}, so nothing can be "
+            "run again. `sweeps resume` runs the trials that are left."
+        )
+    return TrialPlan(**plan)
+
+
 def compare(recorded: TrialRecord, rows: list[dict[str, Any]]) -> Comparison:
     """Compare a recorded curve with rows that were measured again."""
     first, largest = None, 0.0
@@ -117,7 +127,7 @@ def rerun(
     """
     record = load_results(folder)
     trial = find_trial(record, name)
-    plan = TrialPlan(**(read_json(trial.folder / "plan.json") or {}))
+    plan = recorded_plan(trial)
     recipe = plan.recipe
     if data is not None:
         recipe = recipe | {"data": recipe["data"] | {"source": data, "images": None, "labels": None}}
@@ -125,7 +135,6 @@ def rerun(
     plan = dataclasses.replace(plan, recipe=recipe, data_sha256=stack.sha256(), tracking="disabled")
     target = _target(record, trial.trial_id)
     answer: dict[str, Any] = {"schema": 1, "trial": trial.trial_id, "folder": str(target), "threads": plan.threads}
-    os.environ.setdefault("OMP_NUM_THREADS", str(plan.threads))
     if seeds is None:
         rows = list(
             _run(
@@ -138,7 +147,7 @@ def rerun(
         measured = [row for row in rows if row["state"] == "running"]
         answer["comparison"] = dataclasses.asdict(compare(trial, measured)) if data is None else None
         answer["recorded"], answer["scores"] = trial.score, rows[-1].get("scores")
-        answer["state"] = rows[-1]["state"]
+        answer |= _ending(rows[-1])
     else:
         answer["seeds"] = [_one_seed(plan, stack, target, seed, on_row) for seed in _fresh_seeds(record, seeds)]
         answer |= _spread([entry["membrane_dice"] for entry in answer["seeds"]])
@@ -156,7 +165,14 @@ def _one_seed(plan: TrialPlan, stack: Stack, target: Path, seed: int, on_row: Ca
     name = f"{plan.trial_id} seed {seed}"
     again = dataclasses.replace(plan, seed=seed, folder=str((target / f"s{seed}").resolve()))
     last = list(_run(again, stack, None, lambda row: on_row(name, row)))[-1]
-    return {"seed": seed, "state": last["state"], **(last.get("scores") or {"membrane_dice": None})}
+    return {"seed": seed, **_ending(last), **(last.get("scores") or {"membrane_dice": None})}
+
+
+def _ending(last: dict[str, Any]) -> dict[str, Any]:
+    """Return how a run ended, and of a failure its reason and error, from its last row."""
+    # a run that was cut where its record was pruned never says by itself that it is over
+    state = "pruned" if last["state"] == "running" else last["state"]
+    return {"state": state} | {key: last[key] for key in ("reason", "error") if key in last}
 
 
 def _spread(scores: list[float | None]) -> dict[str, Any]:

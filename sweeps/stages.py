@@ -1,7 +1,7 @@
 """The two stages of a sweep, each through a Tuner: the only builder of a Tuner.
 
 Tuner.restore is never used: a new Tuner is built from the ledger, unfinished trials are dealt again under their own names and go on from
-their own checkpoints (docs/decisions/0002-our-ledger.md).
+their own checkpoints (docs/decisions/0002-our-ledger-instead-of-tuner-restore.md).
 """
 
 import logging
@@ -15,6 +15,7 @@ from typing import Any
 from ray import tune
 
 from cluster.connect import Resources
+from sweeps.dealing import DealingCallback, DealingScheduler, DealingSearcher, DealingStopper
 from sweeps.finalists import plan_finalists
 from sweeps.ledger import FINISHED, Ledger
 from sweeps.plan import TrialPlan
@@ -22,7 +23,7 @@ from sweeps.progress import Mode, SweepProgress
 from sweeps.recipe import Recipe
 from sweeps.record import SweepRecord, load_results, trial_folder
 from sweeps.sources import FixedSource, SearchSource, budget_of
-from sweeps.stage import Conductor, DealingCallback, DealingScheduler, DealingSearcher, DealingStopper, Interrupt
+from sweeps.stage import Conductor, Interrupt
 from sweeps.worker import TrialWorker
 
 LOST_NODE_RETRIES = 20

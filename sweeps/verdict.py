@@ -17,7 +17,7 @@ from sweeps.time_to_target import as_fast, choose_target, clocks_of, quality_tim
 from sweeps.verdict_sentence import write_sentence
 
 if TYPE_CHECKING:
-    from sweeps.record import SweepRecord
+    from sweeps.record import SweepRecord, TrialRecord
 
 
 def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
@@ -107,8 +107,13 @@ def _best(
     if not order:
         return None
     sign = 1.0 if maximises(objective) else -1.0
+
+    def calibrated(trial: "TrialRecord") -> float:
+        score = calibration_of(trial, objective)
+        return -math.inf if score is None else sign * score
+
     # the run whose weights stand for the loss is chosen on calibration sections: by its test score it would be the luckiest
-    run = max(order[0].trials, key=lambda trial: sign * (calibration_of(trial, objective) or -math.inf))
+    run = max(order[0].trials, key=calibrated)
     return {key: rows[0][key] for key in _TOLD} | {"trial": run.trial_id, "ties": [name for name in groups[0] if name != order[0].loss]}
 
 

@@ -34,7 +34,7 @@ ROOMS = {
     "psutil": ("cluster/*", "sweeps/*"),
     "pydantic": ("sweeps/recipe*.py",),
     "pydantic_core": ("sweeps/recipe*.py",),
-    "ray": ("cluster/*", "sweeps/pruner.py", "sweeps/stage.py", "sweeps/stages.py", "sweeps/trial.py", "sweeps/worker.py"),
+    "ray": ("cluster/*", "sweeps/pruner.py", "sweeps/dealing.py", "sweeps/stages.py", "sweeps/worker.py"),
     "rich": ("sweeps/cli*.py", "sweeps/progress*.py"),
     "ruamel": ("sweeps/recipe_file.py",),
     "safetensors": ("data_utils/*", "unet/*"),
@@ -77,6 +77,26 @@ def test_libraries_stay_in_their_rooms(package: str) -> None:
     assert not astray, "\n".join(astray)
     eager = [str(found) for found in foreign if found.top in LAZY and not found.lazy]
     assert not eager, "import these inside the function that needs them:\n" + "\n".join(eager)
+
+
+def test_every_single_room_is_lived_in() -> None:
+    """A file that is let in by name and does not come is a hole in the fence."""
+    used = {(found.top, found.file) for package in PACKAGES for found in of(package)}
+    empty = [f"{name}: {room}" for name, rooms in ROOMS.items() for room in rooms if "*" not in room and (name, room) not in used]
+    assert not empty, empty
+
+
+def test_the_page_on_architecture_names_the_files_that_import_ray() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| Ray \| (.*) \|$", page, re.MULTILINE)
+    files = {found.file for found in of("sweeps") if found.top == "ray"}
+    assert {f"sweeps/{name}.py" for name in re.findall(r"`(\w+)`", row)} - {"sweeps/sweeps.py"} == files
+
+
+def test_pages_that_the_code_names_are_there() -> None:
+    named = [(path, page) for path in source_files(*PACKAGES) for page in re.findall(r"\bdocs/[\w./-]+\.(?:md|json)", path.read_text())]
+    missing = [f"{path.relative_to(ROOT)}: {page}" for path, page in named if not (ROOT / page).exists()]
+    assert named and not missing, missing
 
 
 def test_every_library_is_declared() -> None:

@@ -24,7 +24,8 @@ def commands(overview: Overview, folder: Path) -> list[Command]:
         (f"sweeps rerun {place} --trial best --seeds 3", "the same with other seeds: mean and spread"),
         (f"sweeps rerun {place} --trial fastest", "the fastest configuration again"),
         (f"sweeps best {place}", "write the winner as a recipe of its own"),
-        (f"sweeps launch {shlex.quote(clean(f'{_short(folder)}/recipe.yaml', 300))}", "the whole sweep again"),
+        # not recipe.yaml: that is as it was given, with paths that are relative to where it was
+        (f"sweeps launch {shlex.quote(clean(f'{_short(folder)}/recipe.resolved.yaml', 300))}", "the whole sweep again"),
         (f"sweeps report {place}", "write this report again from the recorded results"),
     ]
     if not overview.verdict.get("best"):

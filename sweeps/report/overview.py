@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.contenders import finite, maximises, score_of
 from sweeps.report.palette import Identity, identity
-from sweeps.report.wording import dig, short
+from sweeps.report.wording import dig, say_sections, short
 from sweeps.time_to_target import reach
 
 if TYPE_CHECKING:
@@ -134,6 +134,11 @@ class Overview:
         """Scores of predictions that need no network."""
         rows = self.record.sanity or dig(self.verdict, "sanity", [])
         return [row for row in rows if isinstance(row, Mapping)]
+
+    @property
+    def sanity_sections(self) -> str:
+        """The sections on which they were scored, in words; empty when that is not known."""
+        return say_sections(self.record.sanity_sections)
 
 
 def curve_of(trial: TrialRecord, x: str, y: str) -> list[tuple[float, float]]:

@@ -132,7 +132,8 @@ def _sanity(panels: list[Axes], overview: Overview, low: float) -> None:
         if score >= low:
             axes.axvline(score, color=MUTED.stand_in, linewidth=1.2, dashes=(4, 3))
     arrow = "" if score >= low else "\u25c2 "
-    write(panels[0], f"{arrow}{short(name)} {say(score)}", (0, 0), (0, -38), where="axes", size=12)
+    of = f" ({overview.sanity_sections})" if overview.sanity_sections else ""
+    write(panels[0], f"{arrow}{short(name)} {say(score)}{of}", (0, 0), (0, -38), where="axes", size=12)
 
 
 def caption(overview: Overview) -> str:

@@ -54,7 +54,7 @@ def leaderboard(overview: Overview) -> Grid:
         columns=columns,
         rows=rows,
         scale_rows=tuple(_sanity_row(row, overview) for row in overview.sanity),
-        scale_title="For scale: no network",
+        scale_title=", ".join(part for part in ("For scale: no network", overview.sanity_sections) if part),
         sortable=True,
     )
 

@@ -5,7 +5,7 @@ terminal (control characters, direction overrides, lone surrogates); escaping of
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sweeps.contenders import finite
@@ -119,6 +119,18 @@ def say_parameters(parameters: object) -> str:
 def say_metric(name: object) -> str:
     """Return a metric's name for people."""
     return METRICS.get(str(name), short(name))
+
+
+def say_sections(numbers: Iterable[object]) -> str:
+    """Return sections as `section 3` or `sections 0-5, 9`, many pieces as `7 sections from 0 to 29`; nothing of none."""
+    known = sorted({number for number in numbers if isinstance(number, int) and not isinstance(number, bool)})
+    starts = [number for number in known if number - 1 not in known]
+    ends = [number for number in known if number + 1 not in known]
+    if len(known) < 2:
+        return f"section {known[0]}" if known else ""
+    if len(starts) > 4:
+        return f"{len(known)} sections from {known[0]} to {known[-1]}"
+    return "sections " + ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

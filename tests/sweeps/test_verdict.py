@@ -4,7 +4,7 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sweeps.paired import estimate, findable_difference, holm, pooled_sd, share_
 from sweeps.time_to_target import quality_time_front
 from sweeps.verdict import compute_verdict
 from sweeps.verdict_sentence import number
+from unet.metrics import METRICS
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "verdict.schema.json").read_text())
 FLOOR = {"name": "best intensity threshold", "membrane_dice": 0.55, "v_rand": 0.4, "v_info": 0.7, "threshold": 103.0, "side": "dark"}
@@ -183,6 +184,14 @@ def test_front_by_hand():
 
 
 # the verdict of a whole sweep
+
+
+def test_a_run_without_calibration_never_stands_for_a_minimised_metric(monkeypatch):
+    monkeypatch.setattr("unet.metrics.METRICS", METRICS | {"membrane_dice": replace(METRICS["membrane_dice"], goal="minimise")})
+    blank = finished("dice", 1, 0, 0.3)
+    blank = replace(blank, curve=(), result=blank.result | {"calibration": {}})
+    sweep = sweep_of({}, extra=(blank, finished("dice", 2, 0, 0.5), finished("dice", 3, 0, 0.4)))
+    assert judged(sweep)["best"]["trial"] == "dice-f0-s3"
 
 
 def test_clear_difference_and_a_tie():
