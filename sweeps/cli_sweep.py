@@ -1,5 +1,6 @@
 """The verbs that run a sweep and look at it: launch, resume, status, report."""
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,7 +102,9 @@ def _next_commands(folder: Path, verdict: dict[str, Any]) -> list[tuple[str, str
     commands = [("status", f"{ours} status {folder}")]
     if verdict.get("best"):
         commands += [("recipe", f"{ours} best {folder}"), ("again", f"{ours} rerun {folder} --trial best --seeds 3")]
-    return [*commands, ("look", f"{program('optuna-dashboard')} sqlite:///{folder}/study.sqlite3")]
+    dashboard = program("optuna-dashboard")
+    install = "" if shutil.which(dashboard) else f"{program('pip')} install optuna-dashboard && "
+    return [*commands, ("look", f"{install}{dashboard} sqlite:///{folder}/study.sqlite3")]
 
 
 def status(folder: Folder, as_json: Json = False) -> None:
