@@ -84,6 +84,10 @@ class Recipe(Section):
         """What the study of this loss searches, by dotted name: loss.gamma, train.lr."""
         return _dotted("loss", self.losses[loss_name].space) | _dotted("train", self.train.space())
 
+    def budget(self, loss_name: str) -> int:
+        """Trials of this loss: those of every loss, but one where nothing is searched, since all would be the same to the last bit."""
+        return self.search.trials_per_loss if self.search_space(loss_name) else 1
+
     def defaults(self, loss_name: str) -> dict[str, Value]:
         """The first suggestion of the study: the literature's values, moved into the domains."""
         train = defaults_within(self.train.space(), _TRAIN_DEFAULTS)

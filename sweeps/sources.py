@@ -18,18 +18,13 @@ logger = logging.getLogger(__name__)
 PlanFor = Callable[..., TrialPlan]
 
 
-def budget_of(recipe: Recipe, loss: str) -> int:
-    """Return how many trials a loss gets: the recipe's, but one where nothing is searched, since all would be the same to the last bit."""
-    return recipe.search.trials_per_loss if recipe.search_space(loss) else 1
-
-
 def build_studies(recipe: Recipe) -> dict[str, LossStudy]:
     """Return an empty study for each loss of the recipe."""
     return {
         loss: LossStudy(
             loss,
             recipe.search_space(loss),
-            budget=budget_of(recipe, loss),
+            budget=recipe.budget(loss),
             direction="maximize",
             kind=recipe.search.sampler,
             seed=recipe.search.seed,

@@ -112,7 +112,7 @@ class Conductor:
             self._write_end(self.plans[trial_id], row)
         self._note(state, trial_id, reason=row.get("reason"), error=row.get("error"))
         self._ended.add(trial_id)
-        scores = row.get("scores") or self._best(self.plans[trial_id])
+        scores = {} if state == "failed" else row.get("scores") or self._best(self.plans[trial_id])
         self.source.ended(self.plans[trial_id], state, scores)
         self.progress.ended(trial_id, state, scores.get("membrane_dice"), row.get("error"))
         self._count_faults(state, row)

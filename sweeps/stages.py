@@ -22,7 +22,7 @@ from sweeps.plan import TrialPlan
 from sweeps.progress import Mode, SweepProgress
 from sweeps.recipe import Recipe
 from sweeps.record import SweepRecord, load_results, trial_folder
-from sweeps.sources import FixedSource, SearchSource, budget_of
+from sweeps.sources import FixedSource, SearchSource
 from sweeps.stage import Conductor, Interrupt
 from sweeps.worker import TrialWorker
 
@@ -66,7 +66,7 @@ class Stages:
         """Run what is left of both stages; return 0, 6, 75 or 130."""
         search = [trial for trial in self.record.trials if trial.stage == "search"]
         source = SearchSource(self.recipe, search, self.plan_for, self.record.folder / "study.sqlite3")
-        planned = {loss: budget_of(self.recipe, loss) for loss in self.recipe.losses}
+        planned = {loss: self.recipe.budget(loss) for loss in self.recipe.losses}
         with SweepProgress(self.record.name, planned, progress_mode) as progress:
             for trial in search:
                 if trial.state in FINISHED:

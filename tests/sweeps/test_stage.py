@@ -216,3 +216,12 @@ def test_a_loss_with_nothing_to_search_gets_one_trial(make_desk: Callable[..., D
     while (plan := desk.conductor.next_plan()) is not None:
         dealt.append(plan.trial_id)
     assert dealt == ["bce-0001", "focal-0001", "focal-0002"], "more would be the same trial again, to the last bit"
+
+
+def test_what_a_failed_trial_had_measured_is_no_score(desk: Desk) -> None:
+    told: list[Any] = []
+    desk.source.ended = lambda plan, state, scores: told.append((state, dict(scores)))  # type: ignore[method-assign]
+    plan = desk.deal()
+    (plan.path / "metrics.jsonl").write_text(json.dumps(ROW) + "\n")
+    desk.conductor.ended(plan.trial_id, {"state": "failed", "reason": "nan", "error": "it became nan"})
+    assert told == [("failed", {})]
