@@ -116,18 +116,18 @@ def _complaints() -> Iterator[list[str]]:
     heard: list[str] = []
     thread = threading.get_ident()
 
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread:
-                heard.append(re.sub(r"^<[^>]*> ", "", record.getMessage())[:300])
+    def listen(record: logging.LogRecord) -> bool:
+        if record.thread != thread or record.levelno < logging.WARNING:
+            return True
+        heard.append(re.sub(r"^<[^>]*> ", "", record.getMessage())[:300])
+        return False  # it becomes part of our own message, and must not stand on the terminal a second time
 
     logger = logging.getLogger("tifffile")
-    listener = Listener(logging.WARNING)
-    logger.addHandler(listener)
+    logger.addFilter(listen)
     try:
         yield heard
     finally:
-        logger.removeHandler(listener)
+        logger.removeFilter(listen)
 
 
 def _decode(path: Path, plan: Plan) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The command line: every mistake that a user can mend is one message and its exit code, and nothing is started."""
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,17 @@ def test_a_truncated_stack_is_refused_and_named(run: Any, tmp_path: Path) -> Non
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     code, _, err = launch_on(run, path.parent)
     assert code == 3 and "train-volume.tif" in err
+
+
+def test_what_the_tiff_library_logs_is_said_once_in_our_own_words(tmp_path: Path) -> None:
+    """In a process of its own: under pytest the log goes elsewhere than to a user's terminal."""
+    raw, labels = sections()
+    path = write(tmp_path / "data", raw, labels) / "train-volume.tif"
+    path.write_bytes(path.read_bytes()[:5000])
+    words = [sys.executable, "-m", "sweeps.cli", "data", "check", str(path.parent)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 3 and done.stderr.startswith(str(path)), done.stderr
+    assert "TiffPages" not in done.stderr
 
 
 def test_nan_pixels_are_refused_with_their_section(run: Any, tmp_path: Path) -> None:
