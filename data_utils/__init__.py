@@ -9,17 +9,20 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from data_utils.batches import CropConfig, Crops, Normalisation
+    from data_utils.batches import Batch, CropConfig, Crops, Normalisation
     from data_utils.datasets import DATASETS, load_dataset
     from data_utils.errors import DataError
     from data_utils.folds import Split, finalist_split, search_split
     from data_utils.isbi2012 import download_isbi2012, find_isbi2012
+    from data_utils.maps import MAPS, maps_of
     from data_utils.stack import Stack, read_stack, write_stack
     from data_utils.synthetic import make_synthetic
     from data_utils.tiff import read_tiff, write_tiff
 
 __all__ = [
     "DATASETS",
+    "MAPS",
+    "Batch",
     "CropConfig",
     "Crops",
     "DataError",
@@ -31,6 +34,7 @@ __all__ = [
     "find_isbi2012",
     "load_dataset",
     "make_synthetic",
+    "maps_of",
     "read_stack",
     "read_tiff",
     "search_split",
@@ -39,11 +43,12 @@ __all__ = [
 ]
 
 _MODULES = {
-    "batches": ("CropConfig", "Crops", "Normalisation"),
+    "batches": ("Batch", "CropConfig", "Crops", "Normalisation"),
     "datasets": ("DATASETS", "load_dataset"),
     "errors": ("DataError",),
     "folds": ("Split", "finalist_split", "search_split"),
     "isbi2012": ("download_isbi2012", "find_isbi2012"),
+    "maps": ("MAPS", "maps_of"),
     "stack": ("Stack", "read_stack", "write_stack"),
     "synthetic": ("make_synthetic",),
     "tiff": ("read_tiff", "write_tiff"),

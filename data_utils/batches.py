@@ -2,11 +2,12 @@
 
 Axes: Z sections, H rows, W columns, N the batch. The stack stays on the device as uint8 (or float32), and crops are slices of
 it: 30 to 90 times faster than one file a section and eight loader processes, and a slice is faster than a gather by index.
+Maps that a loss asks for lie beside the stack and are cropped with it.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 
 from data_utils.augment import elastic_deformation, random_flips, random_quarter_turns
 from data_utils.errors import DataError
+from data_utils.maps import check_maps, maps_of, section_map
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +79,28 @@ class Normalisation:
         return (np.asarray(raw, dtype=np.float32) - np.float32(self.mean)) / np.float32(self.std)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Some crops: all that a loss may ask of them, in float32 and in one layout."""
+
+    image_N1HW: torch.Tensor
+    """Normalised grey values."""
+    target_N1HW: torch.Tensor
+    """1 where the positive class is, 0 elsewhere and where the label is unknown."""
+    mask_N1HW: torch.Tensor | None = None
+    """1 where the label is known, 0 elsewhere; None where it is known everywhere."""
+    aux: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """The maps that were asked for, by name."""
+
+
 class Crops:
     """Batches of random crops of some sections of a stack, resident on one device.
 
     Everything about epoch e (order, places, flips, turns, warps) depends on (seed, e) only: any epoch can be made again at
-    any time, and resuming needs no state. On the CPU the same (seed, e) gives the same bits.
+    any time, and resuming needs no state. On the CPU the same (seed, e) gives the same bits, whatever maps are asked for beside them.
+
+    Maps are of whole sections, made once and then cropped, flipped and turned with the image: no border of a crop is in them. Only elastic
+    deformation changes what they measure; with it they are made anew, of each warped crop by itself, on the CPU.
 
     Args:
         raw_ZHW: grey values, uint8, uint16 or float32; the whole stack.
@@ -93,10 +112,12 @@ class Crops:
         seed: not negative.
         positive: the class that is 1 in the target, "membrane" or "cell".
         channels_last: batches are laid out as torch.channels_last.
+        counted_ZHW: bool, True where the label is known; None: everywhere.
+        maps: names of data_utils.maps.MAPS that each batch brings along.
 
     Raises:
         DataError: no sections, sections that do not exist, shapes that differ, or crops larger than a section.
-        ValueError: an unknown `positive`, or a negative seed.
+        ValueError: an unknown `positive` or map, or a negative seed.
     """
 
     def __init__(
@@ -111,24 +132,40 @@ class Crops:
         seed: int,
         positive: str = "membrane",
         channels_last: bool = False,
+        counted_ZHW: np.ndarray | None = None,
+        maps: Sequence[str] = (),
     ) -> None:
-        if positive not in ("membrane", "cell"):
-            raise ValueError(f"positive must be 'membrane' or 'cell', got {positive!r}")
+        check_maps(maps, positive)
         if seed < 0:
             raise ValueError(f"`seed >= 0` must hold, got {seed=}")
-        _check_sections(raw_ZHW, membrane_ZHW, sections, config.crop_px)
+        _check_sections(raw_ZHW, membrane_ZHW, counted_ZHW, sections, config.crop_px)
         self.config = config
         self.normalisation = normalisation
         self.device = torch.device(device)
         self.seed = seed
         self.num_sections = len(sections)
+        self.positive = positive
+        self.maps = tuple(dict.fromkeys(maps))
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         chosen = list(sections)
+        self._place(raw_ZHW[chosen], membrane_ZHW[chosen].astype(bool), None if counted_ZHW is None else counted_ZHW[chosen])
+
+    def _place(self, raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, counted_ZHW: np.ndarray | None) -> None:
+        """Puts what is cropped on the device."""
+        target_ZHW = membrane_ZHW == (self.positive == "membrane")
+        if counted_ZHW is not None:
+            target_ZHW &= counted_ZHW
         # torch has few uint16 operations, and float32 holds every uint16
-        raw_ZHW = raw_ZHW[chosen] if raw_ZHW.dtype == np.uint8 else raw_ZHW[chosen].astype(np.float32)
-        target_ZHW = membrane_ZHW[chosen].astype(bool) == (positive == "membrane")
-        self._raw_ZHW = torch.from_numpy(raw_ZHW).to(self.device)
-        self._target_ZHW = torch.from_numpy(target_ZHW.astype(np.uint8)).to(self.device)
+        self._raw_ZHW = self._on_device(raw_ZHW if raw_ZHW.dtype == np.uint8 else raw_ZHW.astype(np.float32))
+        self._target_ZHW = self._on_device(target_ZHW.astype(np.uint8))
+        self._counted_ZHW = None if counted_ZHW is None else self._on_device(counted_ZHW.astype(np.uint8))
+        self._maps_ZHW: dict[str, torch.Tensor] = {}
+        for name in () if self.config.elastic_px else self.maps:
+            map_ZHW = np.stack([section_map(target_HW, name, positive=self.positive) for target_HW in target_ZHW])
+            self._maps_ZHW[name] = self._on_device(map_ZHW)
+
+    def _on_device(self, array_ZHW: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array_ZHW).to(self.device)
 
     @property
     def crops_per_epoch(self) -> int:
@@ -140,8 +177,8 @@ class Crops:
         """Batches in an epoch; the last may be smaller, none is empty."""
         return math.ceil(self.crops_per_epoch / self.config.batch_size)
 
-    def epoch(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The batches (image_N1HW float32 normalised, target_N1HW float32 in {0, 1}) of one epoch, counted from 0."""
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch, counted from 0."""
         # SeedSequence mixes the pair, so that (1, 2) and (2, 1) or neighbouring seeds share nothing
         mixed = np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
@@ -153,27 +190,37 @@ class Crops:
         for start in range(0, len(places), self.config.batch_size):
             yield self._batch(places[start : start + self.config.batch_size], generator)
 
-    def _batch(self, places: list[tuple[int, int, int]], generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def _batch(self, places: list[tuple[int, int, int]], generator: torch.Generator) -> Batch:
+        image_N1HW, target_N1HW = self._cut(self._raw_ZHW, places), self._cut(self._target_ZHW, places)
+        mask_N1HW = None if self._counted_ZHW is None else self._cut(self._counted_ZHW, places)
+        aux = {name: self._cut(map_ZHW, places) for name, map_ZHW in self._maps_ZHW.items()}
+        image_N1HW.sub_(self.normalisation.mean).div_(self.normalisation.std)
+        others = [*aux.values()] if mask_N1HW is None else [mask_N1HW, *aux.values()]
+        if self.config.flips:
+            random_flips(image_N1HW, target_N1HW, others, generator=generator)
+        if self.config.quarter_turns:
+            random_quarter_turns(image_N1HW, target_N1HW, others, generator=generator)
+        if self.config.elastic_px:
+            elastic_deformation(image_N1HW, target_N1HW, mask_N1HW, magnitude_px=self.config.elastic_px, generator=generator)
+            aux = maps_of(target_N1HW, self.maps, positive=self.positive) if self.maps else {}
+        return Batch(image_N1HW=image_N1HW, target_N1HW=target_N1HW, mask_N1HW=mask_N1HW, aux=aux)
+
+    def _cut(self, stack_ZHW: torch.Tensor, places: list[tuple[int, int, int]]) -> torch.Tensor:
         side = self.config.crop_px
-        image_N1HW = torch.empty((len(places), 1, side, side), device=self.device, memory_format=self._memory_format)
-        target_N1HW = torch.empty_like(image_N1HW)
+        crop_N1HW = torch.empty((len(places), 1, side, side), device=self.device, memory_format=self._memory_format)
         for sample, (section, top, left) in enumerate(places):
             # copy_ turns uint8 into float32 on the way: one pass, no intermediate
-            image_N1HW[sample, 0].copy_(self._raw_ZHW[section, top : top + side, left : left + side])
-            target_N1HW[sample, 0].copy_(self._target_ZHW[section, top : top + side, left : left + side])
-        image_N1HW.sub_(self.normalisation.mean).div_(self.normalisation.std)
-        if self.config.flips:
-            random_flips(image_N1HW, target_N1HW, generator=generator)
-        if self.config.quarter_turns:
-            random_quarter_turns(image_N1HW, target_N1HW, generator=generator)
-        if self.config.elastic_px:
-            elastic_deformation(image_N1HW, target_N1HW, magnitude_px=self.config.elastic_px, generator=generator)
-        return image_N1HW, target_N1HW
+            crop_N1HW[sample, 0].copy_(stack_ZHW[section, top : top + side, left : left + side])
+        return crop_N1HW
 
 
-def _check_sections(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, sections: Sequence[int], crop_px: int) -> None:
+def _check_sections(
+    raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, counted_ZHW: np.ndarray | None, sections: Sequence[int], crop_px: int
+) -> None:
     if raw_ZHW.ndim != 3 or raw_ZHW.shape != membrane_ZHW.shape:
         raise DataError(f"sections and membranes must have one shape (Z, H, W), got {raw_ZHW.shape} and {membrane_ZHW.shape}")
+    if counted_ZHW is not None and (counted_ZHW.dtype != bool or counted_ZHW.shape != raw_ZHW.shape):
+        raise DataError(f"counted_ZHW must be bool {raw_ZHW.shape}, as the sections, got {counted_ZHW.dtype} {counted_ZHW.shape}")
     if not sections:
         raise DataError("no sections to crop from: the list of training sections is empty")
     missing = [section for section in sections if not 0 <= section < len(raw_ZHW)]

@@ -1,5 +1,6 @@
 """Data sets by name, by folder, or by their two files."""
 
+import dataclasses
 import difflib
 import os
 from pathlib import Path
@@ -18,7 +19,12 @@ _SYNTHETIC_OPTIONS = ("sections", "size_px", "seed")
 
 
 def load_dataset(
-    source: str | Path = "synthetic", *, images: Path | None = None, labels: Path | None = None, membrane: str = "auto"
+    source: str | Path = "synthetic",
+    *,
+    images: Path | None = None,
+    labels: Path | None = None,
+    membrane: str = "auto",
+    ignore: int | None = None,
 ) -> Stack:
     """Loads a stack with its membranes.
 
@@ -27,21 +33,24 @@ def load_dataset(
         images: a TIFF stack with another name; `source` is then not looked at.
         labels: the labels of `images`.
         membrane: the label value of membranes: "zero", "nonzero", or "auto" (the rarer one).
+        ignore: the label value of pixels whose label is unknown, in 0 to 255; None: every label is known.
 
     Raises:
         DataError: the data set is unknown, not there, or cannot be used; the message says which file and what to do.
-        ValueError: an unknown `membrane`.
+        ValueError: an unknown `membrane`, or an `ignore` outside its range.
     """
     if images is not None:
-        return read_stack(images, labels, membrane=membrane)
+        return read_stack(images, labels, membrane=membrane, ignore=ignore)
     if labels is not None:
         raise DataError(f"labels {labels} were given without images: give both, or a folder with {IMAGES_NAME} and {LABELS_NAME}")
     name, _, options = str(source).partition(":")
     if name == "synthetic":
-        return make_synthetic(**_synthetic_options(options, str(source)))
+        stack = make_synthetic(**_synthetic_options(options, str(source)))
+        note = f"synthetic: every label of a generated stack is known, so `ignore: {ignore}` leaves out nothing"
+        return stack if ignore is None else dataclasses.replace(stack, notes=(*stack.notes, note))
     if str(source) == "isbi2012" and not _is_stack_folder(Path(source)):
-        return find_isbi2012(_isbi2012_folder(), membrane="zero" if membrane == "auto" else membrane)
-    return _load_folder(Path(source).expanduser(), membrane)
+        return find_isbi2012(_isbi2012_folder(), membrane="zero" if membrane == "auto" else membrane, ignore=ignore)
+    return _load_folder(Path(source).expanduser(), membrane, ignore)
 
 
 def data_folder() -> Path:
@@ -65,7 +74,7 @@ def _isbi2012_folder() -> Path:
     return folder
 
 
-def _load_folder(folder: Path, membrane: str) -> Stack:
+def _load_folder(folder: Path, membrane: str, ignore: int | None) -> Stack:
     if not folder.is_dir():
         near = difflib.get_close_matches(str(folder), DATASETS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -78,8 +87,8 @@ def _load_folder(folder: Path, membrane: str) -> Stack:
             " names give both files: `data: {images: PATH, labels: PATH}`"
         )
     if folder.resolve().name == "isbi2012":
-        return find_isbi2012(folder, membrane="zero" if membrane == "auto" else membrane)
-    return read_stack(folder / IMAGES_NAME, folder / LABELS_NAME, membrane=membrane, name=folder.resolve().name)
+        return find_isbi2012(folder, membrane="zero" if membrane == "auto" else membrane, ignore=ignore)
+    return read_stack(folder / IMAGES_NAME, folder / LABELS_NAME, membrane=membrane, ignore=ignore, name=folder.resolve().name)
 
 
 def _synthetic_options(options: str, source: str) -> dict[str, int]:

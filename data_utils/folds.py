@@ -4,7 +4,10 @@ Sections next to each other are alike, so a random split would test on near copi
 the block of sections from floor(k n / K) to floor((k + 1) n / K) - 1; with 30 sections and 5 folds, 6k to 6k + 5.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from data_utils.errors import DataError
 
@@ -71,6 +74,25 @@ def finalist_split(num_sections: int, fold: int, *, folds: int = 5, gap: int = 1
     test = fold_block(num_sections, fold, folds=folds)
     calibration = fold_block(num_sections, (fold + 1) % folds, folds=folds)
     return Split(train=_all_but(num_sections, (test, calibration), gap), calibration=calibration, test=test)
+
+
+def check_counted(counted_ZHW: np.ndarray | None, roles: Mapping[str, Sequence[int]], *, name: str) -> None:
+    """Raises DataError where the sections of a role hold not one pixel whose label is known: nothing could be learnt or scored there.
+
+    Args:
+        counted_ZHW: bool, True where the label is known; None: everywhere.
+        roles: what sections are for, and which they are.
+        name: the stack's, for the message.
+    """
+    if counted_ZHW is None:
+        return
+    blank = {role: list(sections) for role, sections in roles.items() if not any(counted_ZHW[section].any() for section in sections)}
+    if blank:
+        listed = "; ".join(f"{role}: {sections}" for role, sections in blank.items())
+        raise DataError(
+            f"{name}: the label of every pixel is unknown in all sections of a role ({listed}): label some of them, use fewer and so larger"
+            " folds, or leave out sections without any label"
+        )
 
 
 def fold_block(num_sections: int, fold: int, *, folds: int) -> tuple[int, ...]:

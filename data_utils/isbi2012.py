@@ -36,12 +36,13 @@ _MAX_MEMBER_BYTES = 256 * 2**20
 _TIMEOUT_S = 60
 
 
-def find_isbi2012(folder: Path, *, membrane: str = "zero") -> Stack:
+def find_isbi2012(folder: Path, *, membrane: str = "zero", ignore: int | None = None) -> Stack:
     """Reads train-volume.tif and train-labels.tif of a folder; pixels that are not the published ones are said in Stack.notes.
 
     Args:
         folder: holds the two files.
         membrane: the label value of membranes; 0 in the challenge's own labels.
+        ignore: the label value of pixels whose label is unknown; the challenge's own labels have none.
 
     Raises:
         DataError: a file is missing or cannot be used.
@@ -50,7 +51,8 @@ def find_isbi2012(folder: Path, *, membrane: str = "zero") -> Stack:
     missing = [name for name in (IMAGES_NAME, LABELS_NAME) if not (folder / name).is_file()]
     if missing:
         raise DataError(f"{folder}: {' and '.join(missing)} not found; `sweeps data get isbi2012` downloads the stacks of the challenge")
-    stack = read_stack(folder / IMAGES_NAME, folder / LABELS_NAME, membrane=membrane, voxel_size_nm=_VOXEL_SIZE_NM, name="isbi2012")
+    files = (folder / IMAGES_NAME, folder / LABELS_NAME)
+    stack = read_stack(*files, membrane=membrane, ignore=ignore, voxel_size_nm=_VOXEL_SIZE_NM, name="isbi2012")
     # the labels' pixels are hashed as stored, before they become a mask
     notes = [
         note

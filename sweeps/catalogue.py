@@ -4,12 +4,22 @@ import math
 from typing import Any
 
 from sweeps.recipe import shipped_recipes
-from unet.losses import LOSSES, LossSpec, ParameterSpec
+from unet.losses import LOSSES, LossSpec, ParameterSpec, loss_spec
 
 
 def loss_rows() -> dict[str, dict[str, Any]]:
     """Each loss of the registry, by name."""
-    return {name: _loss_row(spec) for name, spec in LOSSES.items()}
+    return {name: loss_row(name) for name in LOSSES}
+
+
+def loss_row(name: str) -> dict[str, Any]:
+    """One loss of the registry, or a sum such as dice+focal. Every field holds something, but what a parameter does not have, which is
+    None: choices of a number; low and high of choices; search_low and search_high of what is not searched by itself.
+    """
+    spec = loss_spec(name)
+    parameters = {key: _parameter_row(parameter) for key, parameter in spec.parameters.items()}
+    searched = [key for key, parameter in spec.parameters.items() if parameter.searchable]
+    return _loss_row(spec) | {"parameters": parameters, "searched": searched}
 
 
 def recipe_rows() -> dict[str, dict[str, str]]:
@@ -31,10 +41,13 @@ def _loss_row(spec: LossSpec) -> dict[str, Any]:
         "name": spec.name,
         "family": spec.family,
         "formula": spec.formula,
-        "parameters": {name: _parameter_row(parameter) for name, parameter in spec.parameters.items()},
         "source": spec.source,
         "needs": list(spec.needs),
+        "uses_progress": spec.uses_progress,
         "perfect": spec.perfect,
+        "spatial": spec.spatial,
+        "monotone": spec.monotone,
+        "detached": spec.detached,
         "cost": spec.cost,
         "when": spec.when,
     }
@@ -45,4 +58,5 @@ def _parameter_row(parameter: ParameterSpec) -> dict[str, Any]:
     finite = {key: None if value is None or math.isinf(value) else value for key, value in bounds.items()}
     choices = list(parameter.choices) if parameter.choices else None
     about = {"meaning": parameter.meaning, "source": parameter.source}
-    return {"default": parameter.default, **finite, "log": parameter.log, "choices": choices, **about}
+    kind = {"log": parameter.log, "whole": parameter.whole, "searched": parameter.searchable, "choices": choices}
+    return {"default": parameter.default, **finite, **kind, **about}

@@ -36,9 +36,9 @@ def step(words: Words = None) -> None:
 
 @bench.command(context_settings=_PASSED_ON, add_help_option=False)
 def loss(words: Words = None) -> None:
-    """Each loss, forward and backward, beside its naive form and MONAI's.
+    """Each loss, forward and backward, in time and memory, beside its naive form, MONAI's and kornia's, and compiled.
 
-    Example: sweeps bench loss --loss focal
+    Example: sweeps bench loss --loss focal --compiled
     """
     _pass_on("loss", words)
 

@@ -12,10 +12,12 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console, RenderableType
 
-from sweeps.cli_catalogue_tables import data_table, findings_table, loss_page, losses_tables, recipes_table, stack_lines
+from sweeps.cli_catalogue_tables import data_table, findings_table, recipes_table, stack_lines
+from sweeps.cli_losses_tables import FAMILIES, loss_page, losses_tables
 from sweeps.cli_options import Json, print_json
 
 _Membrane = Annotated[str, typer.Option(help="The label value of membranes: zero, nonzero or auto.")]
+_Ignore = Annotated[int | None, typer.Option(help="The label value of pixels whose label is unknown, such as 127.")]
 
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check.")
 
@@ -28,19 +30,34 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(data_app, name="data")
 
 
-def losses(name: Annotated[str | None, typer.Argument(help="One loss; without it, all of them.")] = None, as_json: Json = False) -> None:
-    """The losses: formulas, parameters with ranges, sources."""
-    from sweeps.catalogue import loss_rows
+def losses(
+    name: Annotated[str | None, typer.Argument(help="One loss, or a sum such as dice+focal; without it, all of them.")] = None,
+    family: Annotated[str | None, typer.Option(help=f"Those of one family: {', '.join(FAMILIES)}.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the loss into this file, .svg or .png.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The losses: formulas, parameters with ranges, sources, and how each looks."""
+    from sweeps.catalogue import loss_row, loss_rows
+    from sweeps.loss_shape import loss_shape
+    from sweeps.recipe_parameters import function_problem
 
-    rows = loss_rows()
-    _known(name, list(rows), "loss")
-    chosen = [rows[name]] if name else list(rows.values())
+    _known(family, list(FAMILIES), "family")
+    if name is not None and family is not None:
+        _fail("give a loss or --family, not both", code=2)
+    if name is None and plot is not None:
+        _fail("--plot draws one loss: name it, such as sweeps losses focal --plot focal.svg", code=2)
+    if name is not None and (problem := function_problem(name)):
+        _fail(problem, code=2)
+    chosen = [row for row in loss_rows().values() if family in (None, row["family"])] if name is None else [loss_row(name)]
+    if name is not None and plot is not None:
+        _draw(name, plot)
     if as_json:
         _json_lines(chosen)
-    elif name:
-        _show(loss_page(rows[name]))
-    else:
+    elif name is None:
         _show(losses_tables(chosen))
+    else:
+        terminal = Console()
+        terminal.print(loss_page(chosen[0], loss_shape(name), width=terminal.width, braille=not terminal.options.ascii_only))
 
 
 def recipes(
@@ -91,7 +108,7 @@ def data_get(
     except ConnectionError as error:
         _fail(str(error), code=4)
     typer.echo(f"{name} is in {stacks}")
-    _check(str(stacks), None, None, "auto", as_json=False)
+    _check(str(stacks), None, None, "auto", None, as_json=False)
 
 
 @data_app.command("check", epilog="Example: sweeps data check ../stacks")
@@ -100,13 +117,16 @@ def data_check(
     images: Annotated[Path | None, typer.Option(help="A stack with another name, instead of a folder.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Its labels.")] = None,
     membrane: _Membrane = "auto",
+    ignore: _Ignore = None,
     as_json: Json = False,
 ) -> None:
     """Read a stack with every check, and say what was taken as membrane."""
     if (source is None) == (images is None) or (images is None) != (labels is None):
         _fail("give a name or a folder, or both --images and --labels", code=2)
     _known(membrane, ["auto", "zero", "nonzero"], "value of --membrane")
-    _check(source, images, labels, membrane, as_json=as_json)
+    if ignore is not None and not 0 <= ignore <= 255:
+        _fail(f"--ignore must be a whole number in [0, 255], the label value of unknown pixels; got {ignore}", code=2)
+    _check(source, images, labels, membrane, ignore, as_json=as_json)
 
 
 def doctor(results: Annotated[Path, typer.Option(help="Where sweeps would be written.")] = Path("results"), as_json: Json = False) -> None:
@@ -122,10 +142,10 @@ def doctor(results: Annotated[Path, typer.Option(help="Where sweeps would be wri
         raise typer.Exit(4)
 
 
-def _check(source: str | None, images: Path | None, labels: Path | None, membrane: str, *, as_json: bool) -> None:
+def _check(source: str | None, images: Path | None, labels: Path | None, membrane: str, ignore: int | None, *, as_json: bool) -> None:
     from data_utils.datasets import load_dataset
 
-    stack = load_dataset(source or "", images=images, labels=labels, membrane=membrane)
+    stack = load_dataset(source or "", images=images, labels=labels, membrane=membrane, ignore=ignore)
     lines = stack_lines(stack)
     if as_json:
         _json_lines([lines | {"notes": list(stack.notes)}])
@@ -135,6 +155,19 @@ def _check(source: str | None, images: Path | None, labels: Path | None, membran
         typer.echo(f"{key.replace('_', ' ')}: {text}")
     for note in stack.notes:
         typer.echo(f"note: {note}")
+
+
+def _draw(name: str, path: Path) -> None:
+    from sweeps.loss_shape import loss_shape
+    from sweeps.report.loss_figure import save_loss_figure
+
+    try:
+        save_loss_figure(loss_shape(name), path)
+    except ValueError as error:
+        _fail(f"--plot: {error}", code=2)
+    except OSError as error:
+        _fail(f"--plot: {path} cannot be written: {error.strerror or error}", code=4)
+    typer.echo(f"the figure is {path}", err=True)
 
 
 def _show(renderable: RenderableType) -> None:

@@ -1,4 +1,4 @@
-"""The catalogue's tables for a terminal."""
+"""The catalogue's tables of recipes, data and findings for a terminal; the losses' are in cli_losses_tables."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,47 +16,11 @@ if TYPE_CHECKING:
 _SIGNS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("error", "red")}
 
 
-def losses_tables(rows: Iterable[Mapping[str, Any]]) -> RenderableType:
-    """A table a family: name, parameters, when one would take it."""
-    families: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        families.setdefault(row["family"], []).append(row)
-    blocks: list[RenderableType] = []
-    for family, members in families.items():
-        table = Table(title=f"{family} losses", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-        for column in ("loss", "searched by itself", "take it"):
-            table.add_column(column, overflow="fold")
-        for row in members:
-            table.add_row(Text(row["name"], "cyan"), Text(_searched(row) or "nothing"), Text(row["when"]))
-        blocks += [table, Text("")]
-    return Group(*blocks, Text("One of them in full: sweeps losses NAME", "dim"))
-
-
-def loss_page(row: Mapping[str, Any]) -> RenderableType:
-    """Everything about one loss."""
-    lines = [Text.assemble((row["name"], "bold"), f"  a {row['family']} loss"), _indented(row["formula"])]
-    facts = Table.grid(padding=(0, 2, 0, 0))
-    for name, value in (
-        ("source", row["source"]),
-        ("take it", row["when"]),
-        ("cost", row["cost"]),
-        ("needs", ", ".join(row["needs"]) or "logits and target only"),
-        ("perfect prediction", f"{row['perfect']:g}"),
-    ):
-        facts.add_row(Text(name, "dim"), Text(str(value)))
-    blocks: list[RenderableType] = [*lines, Text(""), facts, Text("")]
-    for name, parameter in row["parameters"].items():
-        blocks += [Text.assemble((name, "cyan"), f"  {_range(parameter)}"), _indented(parameter["meaning"])]
-        blocks.append(_indented(parameter["source"], "dim"))
-    blocks += [Text(""), Text(f"In a recipe:  losses: {{{row['name']}: search}}", "dim")]
-    return Group(*blocks)
-
-
 def recipes_table(rows: Iterable[Mapping[str, str]]) -> RenderableType:
     """Name, question and cost of each recipe."""
     blocks: list[RenderableType] = []
     for row in rows:
-        blocks += [Text(row["name"], "cyan"), _indented(row["answers"]), _indented(f"Cost: {row['cost']}", "dim")]
+        blocks += [Text(row["name"], "cyan"), indented(row["answers"]), indented(f"Cost: {row['cost']}", "dim")]
     return Group(*blocks, Text(""), Text("The recipe itself: sweeps recipes NAME. To run it: sweeps launch NAME", "dim"))
 
 
@@ -105,22 +69,6 @@ def findings_table(findings: Iterable[Finding]) -> RenderableType:
     return Group(table, Text(f"{counts['error']} errors, {counts['warning']} warnings"))
 
 
-def _indented(text: str, style: str = "") -> Padding:
+def indented(text: str, style: str = "") -> Padding:
+    """A paragraph two columns in, its further lines as well."""
     return Padding(Text(text, style), (0, 0, 0, 2), expand=False)
-
-
-def _searched(row: Mapping[str, Any]) -> str:
-    ranges = {name: parameter for name, parameter in row["parameters"].items() if parameter["search_low"] is not None}
-    return ", ".join(f"{name} {p['search_low']:g}..{p['search_high']:g}" for name, p in ranges.items())
-
-
-def _range(parameter: Mapping[str, Any]) -> str:
-    default = f"default {parameter['default']}"
-    if parameter["choices"]:
-        return f"{default}; one of {', '.join(map(str, parameter['choices']))}"
-    low, high = (("-inf", "inf")[end] if value is None else f"{value:g}" for end, value in enumerate((parameter["low"], parameter["high"])))
-    searched = ""
-    if parameter["search_low"] is not None:
-        scale = " on a log scale" if parameter["log"] else ""
-        searched = f"; searched in [{parameter['search_low']:g}, {parameter['search_high']:g}]{scale}"
-    return f"{default}; allowed [{low}, {high}]{searched}"

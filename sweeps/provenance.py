@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from data_utils import Stack
+from data_utils.folds import check_counted
 from unet.metrics.sanity import sanity_rows
 
 PACKAGES = ("torch", "ray", "optuna", "wandb", "tifffile", "numpy", "scipy", "scikit-image", "safetensors", "pydantic")
@@ -90,12 +91,16 @@ def describe_data(stack: Stack, source: str, sections: Mapping[str, Sequence[int
 
     `sections` maps a stage (search, finalist) to the sections that its trials are scored on: a prediction that needs no network is scored
     on the same ones, since sections differ (the best intensity threshold has Dice .55 on some of ISBI 2012 and .66 on others).
+    Pixels whose label is unknown are in none of it; DataError where a stage has no other pixel.
     """
     assert stack.membrane_ZHW is not None
+    check_counted(stack.counted_ZHW, sections, name=stack.name)
     sanity = {}
     for stage, chosen in sections.items():
         at = list(chosen)
-        sanity[stage] = {"sections": at, "rows": sanity_rows(stack.raw_ZHW[at], stack.membrane_ZHW[at])}
+        counted_ZHW = None if stack.counted_ZHW is None else stack.counted_ZHW[at]
+        sanity[stage] = {"sections": at, "rows": sanity_rows(stack.raw_ZHW[at], stack.membrane_ZHW[at], counted_ZHW)}
+    known = stack.membrane_ZHW if stack.counted_ZHW is None else stack.membrane_ZHW[stack.counted_ZHW]
     return {
         "schema": 1,
         "source": source,
@@ -105,7 +110,7 @@ def describe_data(stack: Stack, source: str, sections: Mapping[str, Sequence[int
         "voxel_size_nm": list(stack.voxel_size_nm),
         "sha256": stack.sha256(),
         "membrane_rule": stack.membrane_rule,
-        "membrane_share": float(stack.membrane_ZHW.mean()),
+        "membrane_share": float(known.mean()),
         "notes": list(stack.notes),
         "sanity": sanity,
     }

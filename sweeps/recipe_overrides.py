@@ -6,6 +6,7 @@ from typing import Any
 
 from sweeps.recipe_errors import KeyPath, Problem, RecipeError, show
 from sweeps.recipe_file import Document, parse_yaml
+from unet.losses.composition import SIGN
 
 Order = tuple[int, int]
 # Problems of the command line stand below those of the file.
@@ -36,7 +37,7 @@ def apply_overrides(raw: dict[str, Any], places: Places, overrides: Sequence[str
     problems = []
     for number, text in enumerate(overrides):
         key, equals, value_text = text.partition("=")
-        path = tuple(key.strip().split("."))
+        path = _with_dotted_parameter(raw, tuple(key.strip().split(".")))
         option = f"--set {'.'.join(path)}"
         try:
             if not equals or not all(path):
@@ -92,13 +93,31 @@ def absolute_paths(raw: dict[str, Any], folder: Path) -> None:
         section["source"] = absolute_source(section["source"], folder)
 
 
+def _with_dotted_parameter(raw: dict[str, Any], path: KeyPath) -> KeyPath:
+    """The path with a composed loss's parameter as the one key that it is: losses, mix, focal.gamma (where mix is {loss: dice+focal})."""
+    if path[0] != "losses" or len(path) < 4:
+        return path
+    losses = raw.get("losses")
+    entry = losses.get(path[1]) if isinstance(losses, dict) else None
+    if not isinstance(entry, dict) or SIGN not in str(entry.get("loss")):
+        return path
+    return (*path[:2], ".".join(path[2:4]), *path[4:])
+
+
 def _set(raw: dict[str, Any], path: KeyPath, value: object) -> None:
-    section = raw
+    section: Any = raw
     for depth, part in enumerate(path[:-1], start=1):
-        section = section.setdefault(part, {})
+        section = section[int(part)] if _is_place(section, part) else section.setdefault(part, {})
+        if _is_place(section, path[depth]):
+            continue
         if not isinstance(section, dict):
             above = ".".join(path[:depth])
             whole = f"--set '{above}={{{path[-1]}: ...}}'"
             # The user's mistake, not a wrong type of ours.
             raise ValueError(f"{above} is {show(section)}, not a mapping; set it as a whole, such as {whole}")  # noqa: TRY004
-    section[path[-1]] = value
+    section[int(path[-1]) if isinstance(section, list) else path[-1]] = value
+
+
+def _is_place(section: object, part: str) -> bool:
+    """Whether `part` is a position of a list, counted from 0, such as the 1 in losses.mix.weights.1."""
+    return isinstance(section, list) and part.isdecimal() and int(part) < len(section)

@@ -31,6 +31,10 @@ class DataSection(Section):
     """The stack of labels of the same shape."""
     membrane: Literal["auto", "zero", "nonzero"] = "auto"
     """The label value of membranes."""
+    ignore: int | None = Field(
+        default=None, ge=0, le=255, description="a whole number in [0, 255], or null", json_schema_extra={"allowed": True}
+    )
+    """The label value of pixels whose label is unknown, such as 127, which count neither for training nor for scores. null: none."""
     positive: Literal["membrane", "cell"] = "membrane"
     """The class that is 1 for the loss; scores are always of membranes."""
     folds: int = Field(default=5, ge=3, le=100)

@@ -2,12 +2,15 @@
 
 Search: the block that prunes and chooses is also the one scored, at its best threshold. Finalists: thresholds come from the calibration
 sections, and the scores from test sections that nothing was chosen on; the score at threshold 0.5 stands beside it.
+
+Pixels whose label is unknown are in no score: Dice leaves them out, and for the challenge's scores, which are over the pixels of labelled
+cells, they are no cell.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -39,12 +42,36 @@ def _probability(run: Run, raw_ZHW: np.ndarray) -> np.ndarray:
     )
 
 
-def _counts(probability_ZHW: np.ndarray, membrane_ZHW: np.ndarray) -> torch.Tensor:
-    return probability_histogram(torch.from_numpy(probability_ZHW), torch.from_numpy(membrane_ZHW))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Truth:
+    """What is known of some sections."""
 
+    membrane_ZHW: np.ndarray
+    """bool, True = membrane; False where unknown."""
+    counted_ZHW: np.ndarray | None
+    """bool, True = known; None: all of it."""
 
-def _challenge(membrane_ZHW: np.ndarray, probability_ZHW: np.ndarray, thresholds: Sequence[float] | None = None) -> ChallengeScores:
-    return challenge_scores((~membrane_ZHW).astype(np.uint8), 1.0 - probability_ZHW, thresholds)
+    @classmethod
+    def of(cls, membrane_ZHW: np.ndarray, counted_ZHW: np.ndarray | None, sections: Sequence[int]) -> Self:
+        at = list(sections)
+        if counted_ZHW is None:
+            return cls(membrane_ZHW=membrane_ZHW[at], counted_ZHW=None)
+        return cls(membrane_ZHW=membrane_ZHW[at] & counted_ZHW[at], counted_ZHW=counted_ZHW[at])
+
+    def counts(self, probability_ZHW: np.ndarray) -> torch.Tensor:
+        counted = None if self.counted_ZHW is None else torch.from_numpy(self.counted_ZHW)
+        return probability_histogram(torch.from_numpy(probability_ZHW), torch.from_numpy(self.membrane_ZHW), counted=counted)
+
+    def challenge(self, probability_ZHW: np.ndarray, thresholds: Sequence[float] | None = None) -> ChallengeScores:
+        cell_ZHW = ~self.membrane_ZHW if self.counted_ZHW is None else ~self.membrane_ZHW & self.counted_ZHW
+        return challenge_scores(cell_ZHW.astype(np.uint8), 1.0 - probability_ZHW, thresholds)
+
+    def section_dice(self, index: int, probability_ZHW: np.ndarray, threshold: float) -> float:
+        """Membrane Dice of one section, NaN where nothing of it is known."""
+        one = _Truth.of(self.membrane_ZHW, self.counted_ZHW, [index])
+        if one.counted_ZHW is not None and not one.counted_ZHW.any():
+            return math.nan
+        return dice_at(one.counts(probability_ZHW[[index]]), threshold)
 
 
 def _calibrate(counts: torch.Tensor, challenge: ChallengeScores) -> dict[str, float]:
@@ -72,7 +99,8 @@ def _apply(counts: torch.Tensor, challenge: ChallengeScores, calibration: dict[s
 
 
 def _pictures(per_section: list[dict[str, Any]], raw: np.ndarray, membrane: np.ndarray, probability: np.ndarray) -> dict[str, np.ndarray]:
-    order = np.argsort([row["membrane_dice"] for row in per_section])
+    dice = np.array([row["membrane_dice"] for row in per_section])
+    order = np.argsort(dice)[: np.count_nonzero(~np.isnan(dice))]  # NaN comes last: a section of which nothing is known
     chosen = sorted({int(order[-1]), int(order[0])}, key=lambda index: -per_section[index]["membrane_dice"])
     raw = raw[chosen].astype(np.float32)
     low, high = float(raw.min()), float(raw.max())
@@ -84,23 +112,24 @@ def _pictures(per_section: list[dict[str, Any]], raw: np.ndarray, membrane: np.n
     }
 
 
-def score_run(run: Run, raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, split: Split) -> Scored:
+def score_run(run: Run, raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, split: Split, counted_ZHW: np.ndarray | None = None) -> Scored:
     """Return the scores of the run's current weights.
 
-    `raw_ZHW` and `membrane_ZHW` are the whole stack; `split` says which sections are calibration and which are test.
+    `raw_ZHW`, `membrane_ZHW` and `counted_ZHW` (True where the label is known; None: everywhere) are the whole stack; `split` says which
+    sections are calibration and which are test. A section of which nothing is known has None for each score.
     """
     calibration_at, test_at = list(split.calibration), list(split.test)
-    truth, probability = membrane_ZHW[calibration_at], _probability(run, raw_ZHW[calibration_at])
-    challenge = _challenge(truth, probability)
-    scores = calibration = _calibrate(_counts(probability, truth), challenge)
+    truth, probability = _Truth.of(membrane_ZHW, counted_ZHW, calibration_at), _probability(run, raw_ZHW[calibration_at])
+    challenge = truth.challenge(probability)
+    scores = calibration = _calibrate(truth.counts(probability), challenge)
     if calibration_at != test_at:
-        truth, probability = membrane_ZHW[test_at], _probability(run, raw_ZHW[test_at])
-        challenge = _challenge(truth, probability, sorted({calibration["v_rand_threshold"], calibration["v_info_threshold"]}))
-        scores = _apply(_counts(probability, truth), challenge, calibration)
+        truth, probability = _Truth.of(membrane_ZHW, counted_ZHW, test_at), _probability(run, raw_ZHW[test_at])
+        challenge = truth.challenge(probability, sorted({calibration["v_rand_threshold"], calibration["v_info_threshold"]}))
+        scores = _apply(truth.counts(probability), challenge, calibration)
     per_section = [
         {
             "section": section,
-            "membrane_dice": dice_at(_counts(probability[[index]], truth[[index]]), scores["threshold"]),
+            "membrane_dice": truth.section_dice(index, probability, scores["threshold"]),
             "v_rand": challenge.v_rand_sections_at[scores["v_rand_threshold"]][index],
             "v_info": challenge.v_info_sections_at[scores["v_info_threshold"]][index],
         }
@@ -110,7 +139,7 @@ def score_run(run: Run, raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, split: Sp
         scores=_known(scores),
         calibration=_known(calibration),
         per_section=[_known(row) for row in per_section],
-        pictures=_pictures(per_section, raw_ZHW[test_at], truth, probability),
+        pictures=_pictures(per_section, raw_ZHW[test_at], truth.membrane_ZHW, probability),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from cluster.connect import Resources, connect, plan_resources
 from data_utils import Stack
 from data_utils.errors import DataError
-from data_utils.folds import finalist_split, search_split
+from data_utils.folds import check_counted, finalist_split, search_split
 from sweeps.closing import close_sweep
 from sweeps.folder import create_folder, locked, write_json
 from sweeps.ledger import FORMAT, Ledger
@@ -109,11 +109,14 @@ def resume(
 
 
 def _describe(recipe: Recipe, stack: Stack) -> dict[str, Any]:
-    """Return what data.json holds; DataError when there are too few sections for the recipe's folds."""
+    """Return what data.json holds; DataError when there are too few sections, or too few labels, for the recipe's folds."""
     count, data = len(stack.raw_ZHW), recipe.data
-    search = search_split(count, folds=data.folds, search_fold=data.search_fold, gap=data.gap).test
-    finalists = [finalist_split(count, fold, folds=data.folds, gap=data.gap).test for fold in recipe.finalist_folds()]
-    return describe_data(stack, str(data.source), {"search": search, "finalist": sorted(section for test in finalists for section in test)})
+    search = search_split(count, folds=data.folds, search_fold=data.search_fold, gap=data.gap)
+    finalists = [finalist_split(count, fold, folds=data.folds, gap=data.gap) for fold in recipe.finalist_folds()]
+    for split in (search, *finalists):
+        check_counted(stack.counted_ZHW, vars(split), name=stack.name)
+    scored = {"search": search.test, "finalist": sorted(section for split in finalists for section in split.test)}
+    return describe_data(stack, str(data.source), scored)
 
 
 def _check_crops(recipe: Recipe, stack: Stack) -> None:

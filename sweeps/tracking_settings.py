@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sweeps.plan import TrialPlan
 from sweeps.recipe import Recipe
+from unet.losses.composition import SIGN
 
 #: names and places of files say something about a machine or a person: they are not sent
 _NOT_SENT = ("source", "images", "labels")
@@ -58,7 +59,8 @@ def settings_for(plan: TrialPlan) -> TrackingSettings:
     """Return the settings of a planned trial."""
     recipe = Recipe.from_resolved(plan.recipe)
     job_type = "finalist" if plan.stage == "finalist" else "trial"
-    tags = [plan.loss, plan.function, *(["finalist"] if job_type == "finalist" else []), *_version_tag()]
+    # W&B takes tags of up to 64 characters; a sum is tagged by its terms, which is also how one would look for it.
+    tags = [plan.loss, *plan.function.split(SIGN), *(["finalist"] if job_type == "finalist" else []), *_version_tag()]
     return TrackingSettings(
         mode=plan.tracking,  # type: ignore[arg-type]  # checked in __post_init__
         project=recipe.wandb.project,
@@ -76,7 +78,7 @@ def _configuration(plan: TrialPlan, recipe: Recipe) -> dict[str, Any]:
     suggested = {name.removeprefix("train."): value for name, value in plan.suggestion.items() if name.startswith("train.")}
     data = {key: value for key, value in plan.recipe["data"].items() if key not in _NOT_SENT}
     return {
-        "loss": {"name": plan.loss, "function": plan.function, "params": recipe.loss_parameters(plan.loss, plan.suggestion)},
+        "loss": {"name": plan.loss, "function": plan.function, "params": _nested(recipe.loss_parameters(plan.loss, plan.suggestion))},
         "train": plan.recipe["train"] | suggested,
         "model": plan.recipe["model"],
         "data": data | {"sha256": plan.data_sha256},
@@ -86,6 +88,18 @@ def _configuration(plan: TrialPlan, recipe: Recipe) -> dict[str, Any]:
         "fold": plan.fold,
         "threads": plan.threads,
     }
+
+
+def _nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A sum's focal.gamma as focal: {gamma: ...}: W&B joins the levels with dots by itself."""
+    nested: dict[str, Any] = {}
+    for name, value in parameters.items():
+        term, dot, own = name.partition(".")
+        if dot:
+            nested.setdefault(term, {})[own] = value
+        else:
+            nested[name] = value
+    return nested
 
 
 def _version_tag() -> list[str]:

@@ -55,7 +55,7 @@ def load_stack(recipe: Recipe) -> Stack:
     """Return the stack that a recipe names."""
     data = recipe.data
     images, labels = (Path(path) if path is not None else None for path in (data.images, data.labels))
-    return load_dataset(data.source, images=images, labels=labels, membrane=data.membrane)
+    return load_dataset(data.source, images=images, labels=labels, membrane=data.membrane, ignore=data.ignore)
 
 
 _stacks: dict[str, Stack] = {}
@@ -210,7 +210,7 @@ class Trial:
         assert run is not None and stack.membrane_ZHW is not None
         begun = time.monotonic()
         run.model.load_state_dict(run.best_weights)
-        scored = score_run(run, stack.raw_ZHW, stack.membrane_ZHW, split)
+        scored = score_run(run, stack.raw_ZHW, stack.membrane_ZHW, split, stack.counted_ZHW)
         score_seconds = time.monotonic() - begun
         self._own()
         sha256 = save_weights(run.model, self.plan.path / WEIGHTS, weights_metadata(self.plan, run, scored))

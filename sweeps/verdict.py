@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.contenders import SCORES, Contender, Field, calibration_of, finite, gather, maximises, section
+from sweeps.contenders import SCORES, Contender, Field, calibration_of, gather, maximises, section
 from sweeps.paired import Estimate, estimate
 from sweeps.ties import GROUPS_RULE, judge, noise_floor, paired_losses, seed_spread, smallest_findable, tie_groups
 from sweeps.time_to_target import as_fast, choose_target, clocks_of, quality_time_front, typical_run
+from sweeps.verdict_sanity import against_no_network
 from sweeps.verdict_sentence import write_sentence
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
         "sanity": [dict(row) for row in record.sanity],
         "missing": list(field.missing),
         "gaps": _gaps(field, order, pairs),
-        "not_beaten": _not_beaten(record, rows, objective, maximise=maximise),
+        **against_no_network(record, order, rows, objective, maximise=maximise),
         "runs": _runs(record),
     }
     verdict["sentence"] = write_sentence(verdict)
@@ -155,16 +156,6 @@ def _gaps(field: Field, order: Sequence[Contender], pairs: Sequence[Mapping[str,
     if any(pair["winner"] == pair["b"] for pair in pairs):
         gaps.append("a loss with the lower mean wins on the common runs: runs are missing, so read the paired differences, not the ranking")
     return gaps
-
-
-def _not_beaten(record: "SweepRecord", rows: Sequence[Mapping[str, Any]], objective: str, *, maximise: bool) -> list[str]:
-    """Return the sanity rows that the best loss does not beat."""
-    if not rows:
-        return []
-    sign, best = (1.0 if maximise else -1.0), rows[0]["scores"][objective]["mean"]
-    return [
-        str(row.get("name")) for row in record.sanity if (value := finite(row.get(objective))) is not None and sign * (best - value) <= 0
-    ]
 
 
 def _runs(record: "SweepRecord") -> dict[str, dict[str, int]]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_MOST_NAMES = 8
 _NAMES = {"membrane_dice": "membrane Dice", "membrane_dice_at_half": "membrane Dice at 0.5", "v_rand": "V_rand", "v_info": "V_info"}
 
 
@@ -32,6 +33,11 @@ def number(value: float) -> str:
 def listed(names: Sequence[str]) -> str:
     """Return `a`, `a and b` or `a, b and c`."""
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def several(names: Sequence[str]) -> str:
+    """Return the names, of many the first five and how many more there are: a sentence of fifty names says nothing."""
+    return listed(names) if len(names) <= _MOST_NAMES else f"{', '.join(names[:5])} and {len(names) - 5} others"
 
 
 def counted(count: int, word: str) -> str:
@@ -80,7 +86,7 @@ def _quality(verdict: Mapping[str, Any]) -> str:
         return f"{name} scores {most} ({value}), but {all_} tie and none can be called better"
     behind = [row["loss"] for row in verdict["ranking"] if row["loss"] not in verdict["groups"][0]]
     tie, are = "ties" if len(ties) == 1 else "tie", "is" if len(behind) == 1 else "are"
-    return f"{name} scores {most} ({value}), but {listed(ties)} {tie} with it; {listed(behind)} {are} significantly behind"
+    return f"{name} scores {most} ({value}), but {several(ties)} {tie} with it; {several(behind)} {are} significantly behind"
 
 
 def _interval(row: Mapping[str, Any], found: Mapping[str, Any]) -> str:
@@ -93,12 +99,17 @@ def _interval(row: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 def _contradiction(verdict: Mapping[str, Any]) -> str:
     """Say where the common runs contradict the ranking, which happens when runs are missing."""
     wins = [f"{pair['b']} is significantly ahead of {pair['a']}" for pair in verdict["pairs"] if pair["winner"] == pair["b"]]
-    return f"but on the runs that both have, {listed(wins)}" if wins else ""
+    return f"but on the runs that both have, {several(wins)}" if wins else ""
 
 
 def _sanity(verdict: Mapping[str, Any]) -> str:
-    names = verdict["not_beaten"]
-    return f"predictions that need no network are as good or better ({listed(names)})" if names else ""
+    names, below = verdict["not_beaten"], verdict["below_sanity"]
+    clauses = [f"predictions that need no network are as good or better ({listed(names)})"] if names else []
+    if below and len(below) < len(verdict["ranking"]):
+        does = "does" if len(below) == 1 else "do"
+        row = f"{below[0]['sanity']} ({number(below[0]['sanity_score'])}), which needs no network"
+        clauses.append(f"{several([entry['loss'] for entry in below])} {does} not beat {row}")
+    return "; ".join(clauses)
 
 
 def _resolution(verdict: Mapping[str, Any]) -> str:
@@ -126,12 +137,12 @@ def _speed(verdict: Mapping[str, Any]) -> str:
     ties = fastest["ties"]
     if not ties or verdict["stage"] == "search":
         return said
-    return f"{said}, though {listed(ties)} may be as fast"
+    return f"{said}, though {several(ties)} may be as fast"
 
 
 def _missing(verdict: Mapping[str, Any]) -> str:
     names = [entry["loss"] for entry in verdict["missing"]]
-    return f"{listed(names)} {'has' if len(names) == 1 else 'have'} no result" if names else ""
+    return f"{several(names)} {'has' if len(names) == 1 else 'have'} no result" if names else ""
 
 
 def _failed(verdict: Mapping[str, Any]) -> str:

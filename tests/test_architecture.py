@@ -24,7 +24,7 @@ ARROWS = {
 ROOMS = {
     "imagecodecs": ("data_utils/*",),
     "jinja2": ("sweeps/report/*",),
-    "kornia": ("data_utils/*", "unet/*"),
+    "kornia": ("data_utils/*", "sweeps/bench/*", "unet/*"),
     "markupsafe": ("sweeps/report/*",),
     "matplotlib": ("sweeps/report/*",),
     "monai": ("sweeps/bench/*",),

@@ -12,7 +12,7 @@ class NonFiniteLoss(ArithmeticError):
 
 
 def membrane_scores(run: Run) -> dict[str, float]:
-    """membrane_dice at its best threshold, that threshold, and membrane_dice_at_half.
+    """membrane_dice at its best threshold, that threshold, and membrane_dice_at_half; over the pixels whose label is known.
 
     Raises NonFiniteLoss when the weights predict a NaN.
     """
@@ -22,6 +22,6 @@ def membrane_scores(run: Run) -> dict[str, float]:
             f"after epoch {run.epoch} (step {run.step}) the weights predict NaN, though the last loss was finite: a gradient overflowed. "
             f"Loss {run.loss.name!r} with {dict(run.loss.parameters)}, lr {run.config.lr:g}; try a lower lr or precision fp32"
         )
-    counts = probability_histogram(probability_ZHW, run.validation.membrane_ZHW)
+    counts = probability_histogram(probability_ZHW, run.validation.membrane_ZHW, counted=run.validation.counted_ZHW)
     dice, threshold = best_dice(counts)
     return {"membrane_dice": dice, "threshold": threshold, "membrane_dice_at_half": dice_at(counts, 0.5)}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from data_utils.batches import Batch
 from unet.evaluate import NonFiniteLoss, membrane_scores
 from unet.precision import autocast
 from unet.run import Run, TrainConfig, Validation, start_run
@@ -73,9 +74,9 @@ def _train_epoch(run: Run) -> float:
     first_step = run.step
     # Crops have one shape, so trying out convolution algorithms pays on a GPU.
     with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False):
-        for image_N1HW, target_N1HW in run.crops.epoch(run.epoch):
-            losses.append(train_step(run, image_N1HW, target_N1HW))
-            sizes.append(len(image_N1HW))
+        for batch in run.crops.epoch(run.epoch):
+            losses.append(train_step(run, batch))
+            sizes.append(len(batch.image_N1HW))
     values = torch.stack(losses).tolist()
     for offset, value in enumerate(values, start=1):
         if not math.isfinite(value):
@@ -87,7 +88,7 @@ def _train_epoch(run: Run) -> float:
     return sum(value * size for value, size in zip(values, sizes, strict=True)) / sum(sizes)
 
 
-def train_step(run: Run, image_N1HW: Tensor, target_N1HW: Tensor) -> Tensor:
+def train_step(run: Run, batch: Batch) -> Tensor:
     """One optimizer step; the loss of the batch, still on the device. The model must be in training mode."""
     progress = run.step / run.total_steps
     if run.config.schedule == "cosine":
@@ -95,8 +96,8 @@ def train_step(run: Run, image_N1HW: Tensor, target_N1HW: Tensor) -> Tensor:
         for group in run.optimizer.param_groups:
             group["lr"] = run.config.lr * 0.5 * (1.0 + math.cos(math.pi * progress))
     with autocast(run.precision, run.device):
-        logits_N1HW = run.model(image_N1HW)
-    loss = run.loss(logits_N1HW, target_N1HW, progress=progress)
+        logits_N1HW = run.model(batch.image_N1HW)
+    loss = run.loss(logits_N1HW, batch.target_N1HW, batch.mask_N1HW, aux=batch.aux, progress=progress)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     run.optimizer.step()

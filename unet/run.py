@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from data_utils.batches import CropConfig, Crops, Normalisation
+from data_utils.folds import check_counted
 from unet.allocator import keep_freed_memory
 from unet.losses import Loss
 from unet.model import ModelConfig, UNet
@@ -66,6 +67,8 @@ class Validation:
     """float32, normalised like the crops."""
     membrane_ZHW: Tensor
     """bool, True = membrane."""
+    counted_ZHW: Tensor | None = None
+    """bool, True where the label is known; None where it is known everywhere."""
 
 
 @dataclass(kw_only=True)
@@ -116,24 +119,27 @@ def start_run(
     device: torch.device | str = "cpu",
     positive: str = "membrane",
 ) -> Run:
-    """A run before its first step: stack and calibration sections on the device, weights from `seed` alone.
+    """A run before its first step: stack, the maps that the loss needs, and calibration sections on the device, weights from `seed` alone.
 
-    Raises ValueError for a stack without labels, crops that the network cannot halve, or an unknown `positive`.
+    Raises ValueError for a stack without labels, crops that the network cannot halve, or an unknown `positive`; DataError for crops that do
+    not fit, or for training, calibration or test sections without a single known label.
     """
     device = torch.device(device)
     membrane_ZHW = _checked_membrane(stack, positive)
     _check_crop(crops, model)
+    check_counted(stack.counted_ZHW, vars(split), name=stack.name)
     if device.type == "cpu":
         keep_freed_memory()
     normalisation = Normalisation.of(stack.raw_ZHW, split.train)
     network = _build_network(model, seed, device)
     where = {"normalisation": normalisation, "device": device, "channels_last": True}
+    wanted = {"counted_ZHW": stack.counted_ZHW, "maps": loss.needs}
     return Run(
         model=network,
         optimizer=build_optimizer(network, train),
         loss=loss,
-        crops=Crops(stack.raw_ZHW, membrane_ZHW, split.train, config=crops, seed=seed, positive=positive, **where),
-        validation=_validation(stack.raw_ZHW, membrane_ZHW, split.calibration, normalisation, device),
+        crops=Crops(stack.raw_ZHW, membrane_ZHW, split.train, config=crops, seed=seed, positive=positive, **where, **wanted),
+        validation=_validation(stack, membrane_ZHW, split.calibration, normalisation, device),
         config=train,
         model_config=model,
         normalisation=normalisation,
@@ -165,12 +171,13 @@ def build_optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.
 
 
 def _validation(
-    raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, sections: tuple[int, ...], normalisation: Normalisation, device: torch.device
+    stack: "Stack", membrane_ZHW: np.ndarray, sections: tuple[int, ...], normalisation: Normalisation, device: torch.device
 ) -> Validation:
     chosen = list(sections)
     return Validation(
-        raw_ZHW=torch.from_numpy(normalisation.apply(raw_ZHW[chosen])).to(device),
+        raw_ZHW=torch.from_numpy(normalisation.apply(stack.raw_ZHW[chosen])).to(device),
         membrane_ZHW=torch.from_numpy(membrane_ZHW[chosen].astype(bool)).to(device),
+        counted_ZHW=None if stack.counted_ZHW is None else torch.from_numpy(stack.counted_ZHW[chosen]).to(device),
     )
 
 

@@ -5,11 +5,15 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import torch
 
-from sweeps.bench.loss import LossBench, bench_loss
+from sweeps.bench.loss import ALLOCATORS, LossBench, bench_loss
+from sweeps.bench.loss_lines import json_lines, table_lines
 from sweeps.bench.pairs import SAME, Comparison, circumstances, pick_device
+from sweeps.bench.sections import DESCRIPTION
+from sweeps.bench.share import step_ms
 from sweeps.bench.step import StepBench, bench_step
 from unet.losses import LOSSES
 from unet.precision import resolve_precision
@@ -23,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = pick_device(options.device)
     torch.set_num_threads(options.threads)
     lines = _step(options, device) if options.what == "step" else _loss(options, device)
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()  # a row is there as soon as it is measured
     return 0
 
 
@@ -49,20 +55,22 @@ def _step(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
 
 
 def _loss(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
-    config = LossBench(names=tuple(options.loss or LOSSES), batch=options.batch, size_px=options.size, blocks=options.blocks)
-    results = bench_loss(config, device)
-    facts = circumstances(device)
+    config = LossBench(
+        names=tuple(options.loss or LOSSES),
+        batch=options.batch,
+        size_px=options.size,
+        blocks=options.blocks,
+        allocators=(options.allocator,) if options.allocator else ALLOCATORS,
+        compiled=options.compiled,
+    )
+    shape = {"batch": config.batch, "size_px": config.size_px, "threads": options.threads}
+    steps = {width: step_ms(StepBench(width=width, **shape), device) for width in options.step or ()}
+    facts = {**circumstances(device), **shape, "sections": DESCRIPTION}
+    rows = bench_loss(config, device)
     if options.json:
-        shape = {"batch": config.batch, "size_px": config.size_px}
-        return [
-            json.dumps({"bench": "loss", "loss": name, **facts, **shape, **dataclasses.asdict(row)})
-            for name, rows in results.items()
-            for row in rows
-        ]
-    lines = _header(f"loss, forward and backward: {config.batch} x 1 x {config.size_px} x {config.size_px} logits, fp32", facts)
-    for name, rows in results.items():
-        lines += ["", name, *_table(rows)]
-    return lines
+        return json_lines(rows, facts, steps)
+    title = f"loss, forward and backward: {config.batch} x 1 x {config.size_px} x {config.size_px} logits, fp32; {DESCRIPTION}"
+    return chain(_header(title, facts), table_lines(rows, steps))
 
 
 def _header(title: str, facts: dict[str, object]) -> list[str]:
@@ -89,8 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("--depth", type=int, default=5, help="levels of the U-Net")
     step.add_argument("--precision", default="auto", help="of our form: auto, fp32 or bf16")
     step.set_defaults(size=256)
-    loss = kinds.add_parser("loss", help="each loss beside its plain form and MONAI's")
+    loss = kinds.add_parser("loss", help="each loss beside its naive form, MONAI's and kornia's")
     loss.add_argument("--loss", action="append", choices=list(LOSSES), help="only this one; may be given more than once")
+    loss.add_argument("--allocator", choices=ALLOCATORS, help="only under this one (CPU): glibc's default, or freed memory kept")
+    loss.add_argument("--compiled", action="store_true", help="each loss under torch.compile as well, and its graph breaks")
+    loss.add_argument("--step", action="append", type=int, metavar="WIDTH", help="what share of a step of this width; may be repeated")
     loss.set_defaults(size=512)
     for kind in (step, loss):
         kind.add_argument("--batch", type=int, default=4, help="images a step")

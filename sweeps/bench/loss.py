@@ -1,17 +1,31 @@
-"""What each registered loss costs, forward and backward, beside its formula typed in plainly and beside MONAI's (where installed)."""
+"""What each registered loss costs, forward and backward, beside its naive form, MONAI's and kornia's, and itself compiled.
 
-from collections.abc import Callable, Mapping
+Ours is the baseline, so that a row says what share of the other form's time ours takes. How freed memory is kept decides much of it on a
+CPU: all is measured under the allocator as a user's script has it, and again with freed memory kept, as our own training does.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from sweeps.bench.compiled import Compilation, compile_loss
+from sweeps.bench.memory import Peak, peak_of
+from sweeps.bench.naive import NAIVE
 from sweeps.bench.pairs import SAME, Comparison, Timer, compare, seconds_of
+from sweeps.bench.rivals import rivals_of
+from sweeps.bench.sections import Sections, make_sections
 from unet.allocator import keep_freed_memory
 from unet.losses import LOSSES, build_loss
 
-LossFunction = Callable[[Tensor, Tensor], Tensor]
+DEFAULT, KEPT, CACHING = "default", "kept", "caching"
+ALLOCATORS = (DEFAULT, KEPT)
+"""glibc as it comes, and with freed memory kept in the process. A GPU's memory is always cached."""
+HALF_WAY = 0.5
+"""The progress that losses with moving weights are told."""
+_TIMED_S = 0.03  # one timing is about this long: the first call after another form finds the caches cold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,96 +40,81 @@ class LossBench:
     """Side of the images."""
     blocks: int = 8
     """A B B A blocks a form."""
-    repeats: int = 5
-    """Calls in one timing."""
+    allocators: tuple[str, ...] = ALLOCATORS
+    """On a CPU, in this order: once kept, freed memory is kept until the process ends."""
+    compiled: bool = False
+    """Whether to compile each loss as well; seconds each."""
 
 
-def bench_loss(config: LossBench, device: torch.device) -> dict[str, list[Comparison]]:
-    """For each loss the comparisons A/A, ours and MONAI, with the plain form as baseline.
+@dataclass(frozen=True, kw_only=True)
+class LossRow:
+    """One loss beside one form."""
 
-    A loss without a plain form here has itself as baseline: its time is measured, and its ratio says nothing.
-    """
-    generator = torch.Generator().manual_seed(0)
-    shape = (config.batch, 1, config.size_px, config.size_px)
-    logits_N1HW = torch.randn(shape, generator=generator).to(device).requires_grad_()
-    target_N1HW = (torch.rand(shape, generator=generator) < 0.22).float().to(device)
+    loss: str
+    """Name in the registry."""
+    cost: str
+    """Its kind of work, as the registry says."""
+    allocator: str
+    """Which one the figures were taken under."""
+    comparison: Comparison
+    """Ours is its baseline, so that the ratio is the share of the form's time that ours takes."""
+    peak: Peak | None
+    """Of the form; None where it cannot be seen."""
+    compilation: Compilation | None = None
+    """Of the compiled form."""
 
-    def timed(function: LossFunction) -> Timer:
-        return lambda: seconds_of(
-            lambda: torch.autograd.grad(function(logits_N1HW, target_N1HW), logits_N1HW), device=device, repeats=config.repeats
+
+def bench_loss(config: LossBench, device: torch.device) -> Iterator[LossRow]:
+    """For each allocator and loss: A/A, then each form there is, compared with ours in interleaved blocks."""
+    sections = make_sections(batch=config.batch, size_px=config.size_px, device=device)
+    for allocator in _allocators(config, device):
+        if allocator == KEPT:
+            keep_freed_memory()
+        for name in config.names:
+            yield from _rows(name, allocator, sections, config)
+
+
+def _allocators(config: LossBench, device: torch.device) -> tuple[str, ...]:
+    if device.type != "cpu":
+        return (CACHING,)
+    already_kept = keep_freed_memory.cache_info().currsize > 0
+    return tuple(name for name in config.allocators if name == KEPT or not already_kept) or (KEPT,)
+
+
+def _rows(name: str, allocator: str, sections: Sections, config: LossBench) -> Iterator[LossRow]:
+    loss = build_loss(name)
+    maps = sections.maps(loss.needs)
+    ours = partial(loss, aux=maps, progress=HALF_WAY)
+    forms: dict[str, Callable[[Tensor, Tensor], Tensor]] = {SAME: ours}
+    if name in NAIVE:
+        forms["naive"] = partial(NAIVE[name], **maps)
+    forms |= rivals_of(name)
+    compilation = None
+    if config.compiled and loss.spec.cost != "distance":  # a distance transform is SciPy's, not torch's
+        forms["compiled"], compilation = compile_loss(ours, sections.logits_N1HW, sections.target_N1HW)
+    baseline = _timer(ours, sections)
+    timers = {form: _timer(function, sections) for form, function in forms.items()}
+    for comparison in compare(baseline, timers, blocks=config.blocks):
+        is_compiled = comparison.form == "compiled"
+        # On a CPU a compiled graph takes its memory behind the profiler's back.
+        hidden = is_compiled and not sections.logits_N1HW.is_cuda
+        yield LossRow(
+            loss=name,
+            cost=loss.spec.cost,
+            allocator=allocator,
+            comparison=comparison,
+            peak=None if hidden else peak_of(partial(forms[comparison.form], *sections.pair), sections.logits_N1HW),
+            compilation=compilation if is_compiled else None,
         )
 
-    keep_freed_memory()  # on both sides: here the arithmetic is compared, not the allocator
-    results = {}
-    for name in config.names:
-        ours = build_loss(name)
-        plain = PLAIN.get(name, ours)
-        forms = {SAME: timed(plain), "ours": timed(ours)}
-        if name in MONAI and find_spec("monai"):
-            forms["MONAI"] = timed(MONAI[name]())
-        results[name] = compare(timed(plain), forms, blocks=config.blocks)
-    return results
 
+def _timer(function: Callable[[Tensor, Tensor], Tensor], sections: Sections) -> Timer:
+    device = sections.logits_N1HW.device
 
-def _plain_bce(logits: Tensor, target: Tensor) -> Tensor:
-    probability = torch.sigmoid(logits).clamp(1e-7, 1 - 1e-7)
-    return -(target * probability.log() + (1 - target) * (1 - probability).log()).mean()
+    def call() -> None:
+        torch.autograd.grad(function(*sections.pair), sections.logits_N1HW)
 
-
-def _plain_dice(logits: Tensor, target: Tensor) -> Tensor:
-    probability = torch.sigmoid(logits)
-    overlap = (probability * target).sum(dim=(1, 2, 3))
-    return (1 - (2 * overlap + 1) / (probability.sum(dim=(1, 2, 3)) + target.sum(dim=(1, 2, 3)) + 1)).mean()
-
-
-def _plain_iou(logits: Tensor, target: Tensor) -> Tensor:
-    probability = torch.sigmoid(logits)
-    overlap = (probability * target).sum(dim=(1, 2, 3))
-    return (1 - (overlap + 1) / ((probability + target).sum(dim=(1, 2, 3)) - overlap + 1)).mean()
-
-
-def _plain_tversky(logits: Tensor, target: Tensor) -> Tensor:
-    probability = torch.sigmoid(logits)
-    right = (probability * target).sum(dim=(1, 2, 3))
-    extra = (probability * (1 - target)).sum(dim=(1, 2, 3))
-    missed = ((1 - probability) * target).sum(dim=(1, 2, 3))
-    return (1 - (right + 1) / (right + 0.3 * extra + 0.7 * missed + 1)).mean()
-
-
-def _plain_focal(logits: Tensor, target: Tensor) -> Tensor:
-    probability = torch.sigmoid(logits).clamp(1e-7, 1 - 1e-7)
-    p_t = probability * target + (1 - probability) * (1 - target)
-    alpha_t = 0.25 * target + 0.75 * (1 - target)
-    return (-alpha_t * (1 - p_t) ** 2.0 * p_t.log()).mean()
-
-
-def _plain_dice_bce(logits: Tensor, target: Tensor) -> Tensor:
-    return 0.5 * _plain_bce(logits, target) + 0.5 * _plain_dice(logits, target)
-
-
-PLAIN: Mapping[str, LossFunction] = {
-    "bce": _plain_bce,
-    "dice": _plain_dice,
-    "dice_bce": _plain_dice_bce,
-    "iou": _plain_iou,
-    "focal": _plain_focal,
-    "tversky": _plain_tversky,
-}
-
-
-def _monai(class_name: str, **options: object) -> Callable[[], LossFunction]:
-    def build() -> LossFunction:
-        from monai import losses  # seconds to import, and optional
-
-        return getattr(losses, class_name)(**options)
-
-    return build
-
-
-MONAI: Mapping[str, Callable[[], LossFunction]] = {
-    "dice": _monai("DiceLoss", sigmoid=True),
-    "dice_bce": _monai("DiceCELoss", sigmoid=True),
-    "iou": _monai("DiceLoss", sigmoid=True, jaccard=True),
-    "focal": _monai("FocalLoss", alpha=0.25, gamma=2.0),
-    "tversky": _monai("TverskyLoss", sigmoid=True, alpha=0.3, beta=0.7),
-}
+    call()
+    once = seconds_of(call, device=device, repeats=1)
+    repeats = min(max(round(_TIMED_S / max(once, 1e-6)), 1), 50)
+    return lambda: seconds_of(call, device=device, repeats=repeats)

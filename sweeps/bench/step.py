@@ -57,8 +57,8 @@ def bench_step(config: StepBench, device: torch.device) -> list[Comparison]:
 def plain_timer(config: StepBench, device_name: str) -> Timer:
     """The timer of the plain form; called in its own process."""
     device = _prepare(config, device_name)
-    image_N1HW, target_N1HW = next(iter(_crops(config, device).epoch(0)))
-    step = plain_step(config, device, image_N1HW.contiguous(), target_N1HW.contiguous())
+    batch = next(iter(_crops(config, device).epoch(0)))
+    step = plain_step(config, device, batch.image_N1HW.contiguous(), batch.target_N1HW.contiguous())
     return lambda: seconds_of(step, device=device, repeats=_repeats(device))
 
 
@@ -67,8 +67,8 @@ def our_timer(config: StepBench, device_name: str) -> Timer:
     device = _prepare(config, device_name)
     run = _our_run(config, device)
     run.model.train()
-    image_N1HW, target_N1HW = next(iter(run.crops.epoch(0)))
-    return lambda: seconds_of(lambda: train_step(run, image_N1HW, target_N1HW), device=device, repeats=_repeats(device))
+    batch = next(iter(run.crops.epoch(0)))
+    return lambda: seconds_of(lambda: train_step(run, batch), device=device, repeats=_repeats(device))
 
 
 def plain_step(config: StepBench, device: torch.device, image_N1HW: Tensor, target_N1HW: Tensor) -> Callable[[], Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 from sweeps.contenders import finite
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.timeline import bars_of
-from sweeps.report.wording import ABSENT, clean, count, dig, listed, say, say_metric, say_parameters, say_range, say_seconds
+from sweeps.report.wording import ABSENT, clean, count, dig, listed, say, say_metric, say_parameters, say_range, say_seconds, several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def fastest_card(overview: Overview) -> Card | None:
     never = f", {missed} never" if missed else ""
     lines = (
         f"Runs from {say_seconds(known[0])} to {say_seconds(known[-1])}{never}" if len(known) > 1 else "",
-        f"May be as fast: {listed(ties)}" if ties else "",
+        f"May be as fast: {several(ties)}" if ties else "",
         f"{say_metric(overview.metric)} {say(score.mean)}, {say_seconds(per_epoch)} an epoch" if per_epoch is not None else "",
         _parameters(loss, overview),
     )
@@ -108,7 +108,7 @@ def _ties(overview: Overview, name: str) -> str:
     groups = [group for group in dig(overview.verdict, "groups", ()) if isinstance(group, list | tuple) and name in group]
     others = list(dict.fromkeys(clean(other, 40) for group in groups for other in group if other != name))
     if others:
-        return f"Tied with {listed(others)}"
+        return f"Tied with {several(others)}"
     return "No other loss ties with it" if groups and sum(loss.rank is not None for loss in overview.losses) > 1 else ""
 
 

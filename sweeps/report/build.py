@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from sweeps.report import answers, citations, curves, differences, front, methods, page, pictures, spending, strips, tables, timeline
+from sweeps.report import (
+    answers,
+    citations,
+    curves,
+    differences,
+    front,
+    methods,
+    page,
+    pictures,
+    sanity,
+    spending,
+    strips,
+    tables,
+    timeline,
+)
 from sweeps.report.canvas import NARROW, WIDE, NothingToShow, to_svg
 from sweeps.report.commands import commands
 from sweeps.report.csv_table import CsvTable, to_csv
@@ -86,6 +100,7 @@ def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) 
         "cards": [attempt(title, lambda make=make: make(overview)) for title, make in _CARDS],
         "facts": attempt("The sweep in numbers", lambda: answers.facts(overview)),
         "gaps": attempt("What is missing", lambda: answers.gaps(overview)),
+        "sanity": attempt("Against no network", lambda: sanity.statement(overview)),
         "plots": {plot.NAME: attempt(plot.TITLE, lambda plot=plot: _plot(plot, overview, place)) for plot in PLOTS},
         "tables": {title: attempt(title, lambda make=make: _table(make(overview), place)) for title, make in _TABLES},
         "plates": attempt("Pictures", lambda: _plates(overview)),
@@ -103,6 +118,7 @@ def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) 
 _CARDS = (("Best", answers.best_card), ("Fastest", answers.fastest_card))
 _TABLES = (
     ("leaderboard", tables.leaderboard),
+    ("below_sanity", sanity.grid),
     ("pairs", tables.pairs),
     ("failures", tables.failures),
     ("circumstances", tables.circumstances),

@@ -21,6 +21,8 @@ from sweeps.report.palette import INK, MUTED, PAPER, RULE, Identity
 from sweeps.report.wording import MINUS, bare
 
 TEXT_PX = 13.0
+#: more lines than this cannot all be told apart and named beside a figure; then the best few are, and the rest is drawn grey
+_MOST_NAMED, _FEW_NAMED = 15, 12
 
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": RULE.stand_in,
@@ -53,6 +55,17 @@ STYLE: dict[Any, Any] = {
     "ytick.major.size": 0.0,
     "ytick.minor.size": 0.0,
 }
+
+
+def num_named(total: int) -> int:
+    """Return how many of so many losses, best first, a figure names."""
+    return total if total <= _MOST_NAMED else _FEW_NAMED
+
+
+def unnamed_note(total: int) -> str:
+    """Return the sentence of a caption that says which losses have no name in the figure; nothing where all have."""
+    rest = total - num_named(total)
+    return f" Named are the {num_named(total)} best losses; the other {rest} are grey, and by name in the data." if rest else ""
 
 
 class NothingToShow(Exception):

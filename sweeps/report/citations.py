@@ -107,8 +107,9 @@ def link_in(source: str) -> str:
 
 
 def loss_sources(overview: Overview) -> dict[str, str]:
-    """Return registry name -> paper and equation, for the losses of the sweep that the registry knows."""
+    """Return registry name -> paper and equation, for the losses of the sweep that the registry knows; a sum names its terms."""
     from unet.losses import LOSSES
+    from unet.losses.composition import SIGN
 
-    functions = dict.fromkeys(loss.function for loss in overview.losses)
+    functions = dict.fromkeys(term for loss in overview.losses for term in loss.function.split(SIGN))
     return {name: LOSSES[name].source for name in functions if name in LOSSES}

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, name_ends, new_figure, score_axis, write
+from sweeps.report.canvas import (
+    Layout,
+    NothingToShow,
+    axes_at,
+    name_axes,
+    name_ends,
+    new_figure,
+    num_named,
+    score_axis,
+    unnamed_note,
+    write,
+)
 from sweeps.report.csv_table import CsvTable
 from sweeps.report.label_places import text_width
 from sweeps.report.overview import LossView, Overview, curve_of
@@ -76,7 +87,8 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     left, top, height = (48.0, 44.0, 330.0) if not layout.narrow else (42.0, 40.0, 260.0)
     figure = new_figure(layout, top + height + 58 + (height + 92 if layout.narrow else 0))
     width = layout.width_px - left - margin if layout.narrow else (layout.width_px - 2 * (left + margin)) / 2
-    low, high = _limits([made for group in panels.values() for made in group], overview)
+    shown = [made for group in panels.values() for made in group[: num_named(len(group))]]
+    low, high = _limits(shown, overview)
     for number, (x, label) in enumerate((("epoch", "epoch"), ("train_seconds", "train seconds"))):
         across, down = (0.0, number * (height + 92)) if layout.narrow else (number * layout.width_px / 2, 0.0)
         axes = axes_at(figure, left=left + across, top=top + down, width=width, height=height)
@@ -85,10 +97,11 @@ def draw(overview: Overview, layout: Layout) -> Figure:
         axes.set_xlim(0, max((made.x[-1] for made in panels[x]), default=1.0) or 1.0)
         name_axes(axes, x=label, y=say_metric(overview.metric), grid="y")
         _target(axes, overview)
+        named = panels[x][: num_named(len(panels[x]))]
         for made in reversed(panels[x]):  # the best is drawn last, on top
-            _curve(axes, made, band=len(panels[x]) <= MOST_BANDS)
-        ends = [(made.x[-1], made.mean[-1]) for made in panels[x]]
-        name_ends(axes, ends, [(made.loss.label, made.loss.look) for made in panels[x]], height)
+            _curve(axes, made, band=len(panels[x]) <= MOST_BANDS, named=made in named)
+        ends = [(made.x[-1], made.mean[-1]) for made in named]
+        name_ends(axes, ends, [(made.loss.label, made.loss.look) for made in named], height)
     return figure
 
 
@@ -101,7 +114,10 @@ def _limits(bundles: list[Bundle], overview: Overview) -> tuple[float, float]:
     return bottom - margin, top + margin
 
 
-def _curve(axes: Axes, made: Bundle, *, band: bool) -> None:
+def _curve(axes: Axes, made: Bundle, *, band: bool, named: bool) -> None:
+    if not named:
+        axes.plot(made.x, made.mean, color=MUTED.stand_in, linewidth=1.0, alpha=0.4)
+        return
     colour = made.loss.look.mark
     if band and made.runs > 1:
         axes.fill_between(made.x, made.low, made.high, color=colour, alpha=0.11, linewidth=0)
@@ -127,7 +143,7 @@ def caption(overview: Overview) -> str:
         what = "The best trial of each loss in the search."
     return (
         f"{what} Scores while training are at the best threshold, on the sections that decisions may look at. "
-        "The first epochs lie below the axis."
+        f"The first epochs lie below the axis.{unnamed_note(sum(bool(runs_of(loss, overview)) for loss in overview.losses))}"
     )
 
 

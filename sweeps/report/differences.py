@@ -16,6 +16,7 @@ from sweeps.report.wording import clean, count, dig, say, say_metric, say_range,
 
 NAME = "differences"
 TITLE = "Paired differences"
+MOST_PAIRS = 45
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +69,20 @@ def pairs_of(overview: Overview) -> list[Pair]:
     return sorted(pairs, key=lambda pair: (not pair.significant, -abs(pair.difference)))
 
 
+def drawn(overview: Overview) -> list[Pair]:
+    """Return the pairs that the figure shows: all, or of many those with the best loss, at most MOST_PAIRS of the smallest differences."""
+    pairs = pairs_of(overview)
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    first = overview.losses[0].name
+    with_best = [pair for pair in pairs if first in (pair.a, pair.b)]
+    nearest = sorted(with_best, key=lambda pair: abs(pair.difference))[:MOST_PAIRS]
+    return [pair for pair in with_best if pair in nearest]
+
+
 def draw(overview: Overview, layout: Layout) -> Figure:
     """Draw the figure."""
-    pairs = pairs_of(overview)
+    pairs = drawn(overview)
     if not pairs:
         raise NothingToShow("there is no pair of losses with finalists to compare.")
     row, top = 26.0 if not layout.narrow else 40.0, 14.0
@@ -120,8 +132,16 @@ def caption(overview: Overview) -> str:
         f"{count(len(pairs), 'pair')}, compared run by run on the same seeds and folds: {ahead} with a winner (filled), "
         f"{len(pairs) - ahead} tied (hollow). "
         "Intervals stand alone; a pair ties when its difference could be chance after Holm's correction for all pairs."
-        f"{_findable(overview)}{floor}"
+        f"{_drawn_note(overview, len(pairs))}{_findable(overview)}{floor}"
     )
+
+
+def _drawn_note(overview: Overview, total: int) -> str:
+    shown = len(drawn(overview))
+    if shown == total:
+        return ""
+    best = overview.losses[0].label
+    return f" Drawn are {best} and the {shown} losses nearest to it; the other {total - shown:,} pairs are in the table and the data."
 
 
 def _findable(overview: Overview) -> str:

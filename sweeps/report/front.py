@@ -1,69 +1,21 @@
 """The headline figure: quality against time, one point a loss, and the front of those that nothing beats in both."""
 
-from dataclasses import dataclass
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from sweeps.contenders import finite
-from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, points, score_axis, write
+from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, num_named, points, score_axis, write
 from sweeps.report.csv_table import CsvTable
+from sweeps.report.front_points import Point, points_of, timed
 from sweeps.report.label_places import Box, Place, box_around, place_labels
-from sweeps.report.overview import Estimate, LossView, Overview, seconds_to, train_seconds
-from sweeps.report.palette import MUTED, PANEL
+from sweeps.report.overview import Overview
+from sweeps.report.palette import MUTED, PANEL, faded
 from sweeps.report.wording import count, dig, listed, say, say_metric, say_seconds
 
 NAME = "front"
 TITLE = "Quality against time"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One loss in the figure."""
-
-    loss: LossView
-    seconds: float | None
-    """Median train seconds to the target (or of the training, when there is no target); None: never reached."""
-    score: Estimate
-    seeds: tuple[tuple[float, float], ...]
-    """(seconds, score) of each finalist that has both."""
-
-    @property
-    def at(self) -> tuple[float, float]:
-        """Where it is drawn; only points with seconds and a mean are."""
-        return self.seconds or 0.0, self.score.mean or 0.0
-
-    @property
-    def ends(self) -> tuple[float, float] | None:
-        """The interval's ends, where there is one."""
-        return None if self.score.low is None or self.score.high is None else (self.score.low, self.score.high)
-
-
-def _timed(overview: Overview) -> bool:
-    """Return whether time-to-target can be the horizontal axis: there is a target, and some loss reached it."""
-    return overview.verdict.get("front_clock") != "train" and any(
-        finite(dig(loss.row, "seconds.to_target.median")) is not None for loss in overview.losses
-    )
-
-
-def points_of(overview: Overview) -> list[Point]:
-    """Return the losses that have a score, with their place in time."""
-    timed = _timed(overview)
-    found = []
-    for loss in overview.losses:
-        score = loss.estimate(overview.metric)
-        if score.mean is None:
-            continue
-        if timed:
-            seconds = finite(dig(loss.row, "seconds.to_target.median"))
-            pairs = [(seconds_to(trial, overview), overview.score(trial)) for trial in loss.runs]
-        else:
-            seconds = finite(dig(loss.row, "seconds.train"))
-            pairs = [(train_seconds(trial), overview.score(trial)) for trial in loss.runs]
-        seeds = tuple((x, y) for x, y in pairs if x is not None and y is not None)
-        found.append(Point(loss=loss, seconds=seconds, score=score, seeds=seeds))
-    return found
+#: the strip of those that never reached the target has room for so many, the best of them
+MOST_MISSED = 3
 
 
 def draw(overview: Overview, layout: Layout) -> Figure:
@@ -72,7 +24,7 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     if not shown:
         raise NothingToShow("no loss has a score yet, so there is no quality to set against time.")
     placed = [point for point in shown if point.seconds is not None]
-    missed = [point for point in shown if point.seconds is None]
+    missed = [point for point in shown if point.seconds is None][:MOST_MISSED]
     height = 470.0 if not layout.narrow else 400.0
     figure = new_figure(layout, height)
     left, right = (54.0, 24.0) if not layout.narrow else (46.0, 14.0)
@@ -84,12 +36,26 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     front = set(overview.front)
     score_axis(axes.yaxis)
     _front_line(axes, [point for point in placed if point.loss.name in front])
+    named = _named(placed, front)
     for point in placed:
+        if point not in named:
+            _company(axes, point)
+    for point in named:
         _point(axes, point, filled=not front or point.loss.name in front)
-    _labels(axes, placed, overview, layout)
+    _labels(axes, named, overview, layout)
     if missed:
         _missed(axes_at(figure, left=left + room, top=44, width=strip, height=height - 104, share_y=axes), missed, layout)
     return figure
+
+
+def _named(placed: list[Point], front: set[str]) -> list[Point]:
+    """The points with a name and a look of their own: of many, the best ones and those on the front."""
+    return [point for number, point in enumerate(placed) if number < num_named(len(placed)) or point.loss.name in front]
+
+
+def _company(axes: Axes, point: Point) -> None:
+    x, y = point.at
+    points(axes, [x], [y], faded(point.loss.look), size=9, alpha=0.6)
 
 
 def _scale(axes: Axes, placed: list[Point], shown: list[Point]) -> None:
@@ -173,10 +139,13 @@ def _missed(axes: Axes, missed: list[Point], layout: Layout) -> None:
     axes.tick_params(labelleft=False)
     axes.set_xticks([])
     axes.set_xlabel("never reached" if not layout.narrow else "never", loc="center", labelpad=8)
+    highest = max(point.ends[1] if point.ends else point.at[1] for point in missed)
     for slot, point in enumerate(missed):
         _point(axes, Point(loss=point.loss, seconds=float(slot), score=point.score, seeds=()), filled=False)
-        top, rise = (point.ends[1], 6) if point.ends else (point.at[1], 12)
-        write(axes, point.loss.label, (slot, top), (0, rise), align="center", level="bottom", colour=point.loss.look.text, bold=True)
+        # Long names beside each other: each on a level of its own, the outer ones kept inside the strip.
+        align = "center" if len(missed) == 1 else {0: "left", len(missed) - 1: "right"}.get(slot, "center")
+        offset = ({"left": -12, "right": 12}.get(align, 0), 12 + 16 * slot)
+        write(axes, point.loss.label, (slot, highest), offset, align=align, level="bottom", colour=point.loss.look.text, bold=True)
     axes.spines["bottom"].set_color(MUTED.stand_in)
 
 
@@ -186,8 +155,8 @@ def _what(overview: Overview) -> str:
 
 def _time_label(overview: Overview, layout: Layout) -> str:
     if layout.narrow:
-        return f"train seconds to {say(overview.target)}" if _timed(overview) else "train seconds"
-    if _timed(overview):
+        return f"train seconds to {say(overview.target)}" if timed(overview) else "train seconds"
+    if timed(overview):
         metric = say_metric(dig(overview.verdict, "target.metric", overview.metric))
         return f"train seconds to {metric} {say(overview.target)}, median"
     return "train seconds of the whole training"
@@ -201,7 +170,7 @@ def caption(overview: Overview) -> str:
         else ""
     )
     rule = dig(overview.verdict, "target.rule")
-    if _timed(overview):
+    if timed(overview):
         time = f"Time is train seconds until {say(overview.target)} is first reached; a run that never gets there counts as infinite. "
         time += f"Target: {rule}. " if rule else ""
     else:
@@ -209,7 +178,16 @@ def caption(overview: Overview) -> str:
     runs = "Small markers are single runs over seeds and folds, bars 95% intervals of the mean."
     if overview.search_only:
         runs = "Each point is one trial, the best that the search found: it ranks nothing."
-    return f"Up and to the left is better. {filled}{time}{runs}"
+    return f"Up and to the left is better. {filled}{time}{runs}{_left_out(overview)}"
+
+
+def _left_out(overview: Overview) -> str:
+    """Say what has no name in the figure, or no place."""
+    shown = points_of(overview)
+    missed = sum(point.seconds is None for point in shown)
+    more = f" Of the {missed} losses that never reached the target the best {MOST_MISSED} are drawn." if missed > MOST_MISSED else ""
+    rest = len(shown) - missed - len(_named([point for point in shown if point.seconds is not None], set(overview.front)))
+    return more + (f" {count(rest, 'more loss is', 'more losses are')} drawn in grey, and by name in the data." if rest else "")
 
 
 def alternative(overview: Overview) -> str:

@@ -105,12 +105,12 @@ def _search(overview: Overview) -> list[str]:
 
 
 def _loss(loss: LossView, overview: Overview) -> str:
-    """A loss's name with the ranges of what was searched of its own parameters."""
+    """A loss's name, what it is where the name does not say it, and the ranges of what was searched of its own parameters."""
     entry = dig(overview.record.recipe, "losses", {}).get(loss.name)
-    ranges = []
+    ranges = [] if loss.function == loss.name else [short(loss.function, 60)]
     for key, value in entry.items() if isinstance(entry, Mapping) else ():
         if isinstance(value, Mapping) and (said := _domain(value)):
-            ranges.append(f"{short(key, 24)} {said}")
+            ranges.append(f"{short(key, 40)} {said}")
     return short(loss.name, 40) + (f" ({', '.join(ranges)})" if ranges else "")
 
 

@@ -7,7 +7,7 @@ The hues are Okabe and Ito's, chosen to be told apart with any colour vision (Wo
 close to the paper's own colour they are darkened (light) or lightened (dark). Markers differ as well, so no message rests on hue alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,11 @@ def identity(index: int) -> Identity:
     hue, marker = index % len(_HUES), list(_MARKERS)[index % len(_MARKERS)]
     look = {"mark": MARKS[hue].stand_in, "text": TEXTS[hue].stand_in, "marker": marker, "scale": _MARKERS[marker]}
     return Identity(hue=hue, shape=_SHAPES[marker], **look)
+
+
+def faded(look: Identity) -> Identity:
+    """Return the look of a loss that is drawn for company only: grey and small."""
+    return replace(look, mark=MUTED.stand_in, text=MUTED.stand_in, scale=0.6 * look.scale)
 
 
 def css_variables(theme: str) -> str:

@@ -4,10 +4,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, name_ends, new_figure, panel_title, points, score_axis
+from sweeps.report.canvas import (
+    Layout,
+    NothingToShow,
+    axes_at,
+    name_axes,
+    name_ends,
+    new_figure,
+    num_named,
+    panel_title,
+    points,
+    score_axis,
+    unnamed_note,
+)
 from sweeps.report.csv_table import CsvTable
 from sweeps.report.label_places import text_width
 from sweeps.report.overview import LossView, Overview, train_seconds
+from sweeps.report.palette import MUTED, faded
 from sweeps.report.wording import say, say_metric, say_seconds
 
 NAME = "spending"
@@ -48,9 +61,10 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     else:
         second = axes_at(figure, left=2 * left + 24 + wide, top=top, width=wide, height=height)
     _limits(first, second, spent, overview)
+    looks = {loss.name: loss.look if number < num_named(len(spent)) else faded(loss.look) for number, (loss, _) in enumerate(spent)}
     for loss, found in reversed(spent):
         for seconds, score, state in found:
-            points(first, [seconds], [score], loss.look, filled=state == "complete", size=9)
+            points(first, [seconds], [score], looks[loss.name], filled=state == "complete", size=9)
     _searches(second, [(loss, progress(loss, overview)) for loss, _ in spent], height)
     for axes in (first, second):
         score_axis(axes.yaxis)
@@ -75,14 +89,23 @@ def _limits(first: Axes, second: Axes, spent: list[tuple[LossView, list[tuple[fl
 
 
 def _searches(axes: Axes, searches: list[tuple[LossView, list[tuple[int, float]]]], height: float) -> None:
-    right = axes.get_xlim()[1]
-    for loss, steps in reversed(searches):
+    right, named = axes.get_xlim()[1], searches[: num_named(len(searches))]
+    for _, steps in searches[len(named) :]:
+        axes.step(
+            [*(number for number, _ in steps), right],
+            [*(best for _, best in steps), steps[-1][1]],
+            where="post",
+            color=MUTED.stand_in,
+            linewidth=1.0,
+            alpha=0.4,
+        )
+    for loss, steps in reversed(named):
         x, y = [number for number, _ in steps], [best for _, best in steps]
         axes.step([*x, right], [*y, y[-1]], where="post", color=loss.look.mark, linewidth=2.2)
         better = [i for i in range(len(y)) if i == 0 or y[i] != y[i - 1]]
         points(axes, [x[i] for i in better], [y[i] for i in better], loss.look, size=7)
-    ends = [(right, steps[-1][1]) for _, steps in searches]
-    name_ends(axes, ends, [(loss.label, loss.look) for loss, _ in searches], height)
+    ends = [(right, steps[-1][1]) for _, steps in named]
+    name_ends(axes, ends, [(loss.label, loss.look) for loss, _ in named], height)
 
 
 def caption(overview: Overview) -> str:
@@ -90,6 +113,7 @@ def caption(overview: Overview) -> str:
     return (
         "Left: what each trial of the search cost and what it reached; hollow markers were pruned early. Right: the best score found after "
         "so many trials; a line that is still rising at the end says that more trials may pay."
+        f"{unnamed_note(sum(bool(costs(loss, overview)) for loss in overview.losses))}"
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "trials"
 TITLE = "All trials, and the finalists"
+MOST_TALL_ROWS = 16
 
 
 def draw(overview: Overview, layout: Layout) -> Figure:
@@ -28,7 +29,7 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     if not losses:
         raise NothingToShow("no trial has a score yet.")
     low, high = _limits(overview)
-    row, top, between = 46.0 if not layout.narrow else 52.0, 52.0, 96.0
+    row, top, between = 52.0 if layout.narrow else 46.0 if len(losses) <= MOST_TALL_ROWS else 30.0, 52.0, 96.0
     body = row * len(losses)
     margin = 14.0 + 7.4 * max(len(loss.label) for loss in losses) if not layout.narrow else 8.0
     titles = ("Search: every trial", "Finalists: fresh seeds") if any(loss.finalists for loss in losses) else ("Search: every trial",)

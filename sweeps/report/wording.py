@@ -23,6 +23,7 @@ METRICS = {
 
 # Controls except tab and newline, C1, direction overrides and isolates, lone surrogates, and what XML 1.0 has no place for.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_OWNER = re.compile(r"^(loss|train)\.")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
@@ -110,10 +111,10 @@ def say_value(value: object) -> str:
 
 
 def say_parameters(parameters: object) -> str:
-    """Return parameters as `alpha 0.25, gamma 2, lr 1e-3`; the dotted prefix is left out."""
+    """Return parameters as `alpha 0.25, gamma 2, lr 1e-3`; whose they are, `loss.` or `train.`, is left out, a term of a sum is not."""
     if not isinstance(parameters, Mapping) or not parameters:
         return ABSENT
-    return ", ".join(f"{short(str(key).rsplit('.', 1)[-1], 24)} {say_value(value)}" for key, value in parameters.items())
+    return ", ".join(f"{short(_OWNER.sub('', str(key)), 40)} {say_value(value)}" for key, value in parameters.items())
 
 
 def say_metric(name: object) -> str:
@@ -136,6 +137,11 @@ def say_sections(numbers: Iterable[object]) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return `1 trial` or `3 trials`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def several(items: list[str]) -> str:
+    """Return the items, of many the first five and how many more there are."""
+    return listed(items) if len(items) <= 8 else f"{', '.join(items[:5])} and {len(items) - 5} others"
 
 
 def listed(items: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Flips, turns and warps move image and target together, and keep the target binary."""
+"""Flips, turns and warps move image and target together, with all that belongs to them, and keep the target binary."""
 
 from functools import partial
 
@@ -26,11 +26,14 @@ def generator(seed: int = 0) -> torch.Generator:
 def test_image_and_target_move_together(seed: int, flips: bool, turns: bool) -> None:
     image_N1HW, target_N1HW = batch(seed=seed)
     before = image_N1HW.clone()
+    others = [2 * image_N1HW, (image_N1HW > 1).float()]
     if flips:
-        random_flips(image_N1HW, target_N1HW, generator=generator(seed))
+        random_flips(image_N1HW, target_N1HW, others, generator=generator(seed))
     if turns:
-        random_quarter_turns(image_N1HW, target_N1HW, generator=generator(seed))
+        random_quarter_turns(image_N1HW, target_N1HW, others, generator=generator(seed))
     assert torch.equal(target_N1HW, (image_N1HW > 0).float())
+    assert torch.equal(others[0], 2 * image_N1HW)
+    assert torch.equal(others[1], (image_N1HW > 1).float())
     # every sample is one of the eight ways to lay a square down
     for old_HW, new_HW in zip(before[:, 0], image_N1HW[:, 0], strict=True):
         ways = [face.rot90(turn) for face in (old_HW, old_HW.flip(0)) for turn in range(4)]
@@ -74,6 +77,38 @@ def test_the_target_stays_binary_and_follows_the_image(seed: int, magnitude_px: 
     elastic_deformation(image_N1HW, target_N1HW, magnitude_px=magnitude_px, generator=generator(seed))
     assert set(target_N1HW.unique().tolist()) <= {0.0, 1.0}
     assert torch.equal(target_N1HW, (image_N1HW > 0.5).float())
+
+
+def test_more_that_moves_changes_no_draw() -> None:
+    for augment in (random_flips, random_quarter_turns):
+        alone, beside = batch(), batch()
+        augment(*alone, generator=generator(3))
+        augment(*beside, [torch.zeros_like(beside[0]), torch.ones_like(beside[0])], generator=generator(3))
+        assert torch.equal(alone[0], beside[0])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_warped_pixel_counts_where_all_of_it_came_from_counted_pixels(seed: int) -> None:
+    """The unknown region carries a value that the image has nowhere else: no pixel that counts may hold any of it."""
+    image_N1HW, target_N1HW = batch(samples=3, height=40, width=48, seed=seed)
+    mask_N1HW = (torch.rand(image_N1HW.shape, generator=generator(seed)) < 0.9).float()
+    image_N1HW.clamp_(-1, 1)[mask_N1HW == 0] = 1e4
+    alone = image_N1HW.clone(), target_N1HW.clone()
+    elastic_deformation(image_N1HW, target_N1HW, mask_N1HW, magnitude_px=3.0, sigma_px=16.0, generator=generator(seed))
+    assert set(mask_N1HW.unique().tolist()) == {0.0, 1.0}
+    # a weight of 1/1000 is let through
+    assert image_N1HW[mask_N1HW == 1].abs().max() <= 1 + 1e4 * 0.001
+    assert (image_N1HW[mask_N1HW == 0].abs() > 1).float().mean() > 0.99
+    elastic_deformation(*alone, magnitude_px=3.0, sigma_px=16.0, generator=generator(seed))
+    assert torch.equal(alone[0], image_N1HW)
+    assert torch.equal(alone[1] * mask_N1HW, target_N1HW)
+
+
+def test_a_mask_of_ones_stays_so_however_far_it_is_warped() -> None:
+    image_N1HW, target_N1HW = batch(samples=4, height=33, width=57)
+    mask_N1HW = torch.ones_like(image_N1HW)
+    elastic_deformation(image_N1HW, target_N1HW, mask_N1HW, magnitude_px=20.0, sigma_px=8.0, generator=generator())
+    assert mask_N1HW.all()
 
 
 def test_no_magnitude_changes_nothing_and_empty_targets_stay_empty() -> None:

@@ -7,9 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from data_utils.batches import CropConfig, Crops, Normalisation
 from data_utils.errors import DataError
+from data_utils.maps import MAPS, maps_of, section_map
 
 AS_STORED = Normalisation(mean=0.0, std=1.0)
 PLAIN = CropConfig(crop_px=8, batch_size=3, flips=False, quarter_turns=False)
@@ -27,8 +29,8 @@ def crops(config: CropConfig = PLAIN, *, sections: tuple[int, ...] = (0, 1, 3), 
 
 
 def all_of(made: Crops, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
-    images, targets = zip(*made.epoch(epoch), strict=True)
-    return torch.cat(images), torch.cat(targets)
+    batches = list(made.epoch(epoch))
+    return torch.cat([batch.image_N1HW for batch in batches]), torch.cat([batch.target_N1HW for batch in batches])
 
 
 @given(
@@ -50,13 +52,15 @@ def test_an_epoch_has_the_right_crops(
     made = crops(config, seed=seed)
     batches = list(made.epoch(epoch))
     assert len(batches) == made.steps_per_epoch
-    sizes = [len(image_N1HW) for image_N1HW, _ in batches]
+    sizes = [len(batch.image_N1HW) for batch in batches]
     assert sum(sizes) == made.crops_per_epoch == 3 * crops_per_section
     assert all(size == batch_size for size in sizes[:-1])
     assert 1 <= sizes[-1] <= batch_size
     raw_ZHW, _ = numbered()
     came_from = []
-    for image_N1HW, target_N1HW in batches:
+    for batch in batches:
+        image_N1HW, target_N1HW = batch.image_N1HW, batch.target_N1HW
+        assert batch.mask_N1HW is None and not batch.aux
         assert image_N1HW.shape == target_N1HW.shape == (len(image_N1HW), 1, crop_px, crop_px)
         assert image_N1HW.dtype == target_N1HW.dtype == torch.float32
         assert torch.equal(target_N1HW, image_N1HW % 2)
@@ -104,8 +108,8 @@ def test_the_positive_class_can_be_the_cell() -> None:
 def test_channels_last_changes_the_layout_and_no_value() -> None:
     plain, laid_out = crops(), crops(channels_last=True)
     assert torch.equal(all_of(plain, 0)[0], all_of(laid_out, 0)[0])
-    image_N1HW, target_N1HW = next(iter(laid_out.epoch(0)))
-    assert image_N1HW.stride() == target_N1HW.stride() == (64, 1, 8, 1)
+    batch = next(iter(laid_out.epoch(0)))
+    assert batch.image_N1HW.stride() == batch.target_N1HW.stride() == (64, 1, 8, 1)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -117,7 +121,7 @@ def test_grey_values_are_normalised_by_the_training_sections(dtype) -> None:
     assert normalisation.std == pytest.approx(raw_ZHW[:3].std())
     whole = CropConfig(crop_px=16, batch_size=3)
     made = Crops(raw_ZHW, raw_ZHW > 100, (0, 1, 2), config=whole, normalisation=normalisation, device="cpu", seed=0)
-    ((image_N1HW, _),) = made.epoch(0)
+    image_N1HW, _ = all_of(made, 0)
     assert image_N1HW.mean().item() == pytest.approx(0, abs=1e-5)
     assert image_N1HW.std(correction=0).item() == pytest.approx(1, abs=1e-5)
     np.testing.assert_allclose(np.sort(normalisation.apply(raw_ZHW[:3]).ravel()), image_N1HW.ravel().sort().values, rtol=1e-5, atol=1e-6)
@@ -130,6 +134,91 @@ def test_a_constant_image_is_not_divided_by_zero(value: int) -> None:
     assert (normalisation.mean, normalisation.std) == (value, 1.0)
     made = Crops(raw_ZHW, raw_ZHW > 0, (0,), config=PLAIN, normalisation=normalisation, device="cpu", seed=0)
     assert not all_of(made, 0)[0].any()
+
+
+def patchy(sections: int = 4, size: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Smooth cells, as raw the index of each pixel, and a stripe of unknown labels in each section."""
+    field_ZHW = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal((sections, size, size)), (0, 3, 3))
+    raw_ZHW = np.arange(field_ZHW.size, dtype=np.float32).reshape(field_ZHW.shape)
+    counted_ZHW = np.ones(field_ZHW.shape, bool)
+    for section in range(sections):
+        counted_ZHW[section, 5 * section : 5 * section + 9] = False
+    return raw_ZHW, np.abs(field_ZHW) < 0.3 * field_ZHW.std(), counted_ZHW
+
+
+def patchy_crops(
+    *, seed: int = 0, sections: tuple[int, ...] = (0, 2, 3), known: bool = False, maps=(), positive="membrane", **config
+) -> Crops:
+    raw_ZHW, membrane_ZHW, counted_ZHW = patchy()
+    return Crops(
+        raw_ZHW,
+        membrane_ZHW,
+        sections,
+        config=CropConfig(**{"crop_px": 16, "crops_per_section": 4, "batch_size": 5} | config),
+        normalisation=AS_STORED,
+        device="cpu",
+        seed=seed,
+        positive=positive,
+        counted_ZHW=None if known else counted_ZHW,
+        maps=maps,
+    )
+
+
+@pytest.mark.parametrize("positive", ["membrane", "cell"])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_maps_and_mask_follow_the_crop_and_are_of_the_whole_section(positive: str, known: bool, seed: int) -> None:
+    """Every raw pixel is its own index, so each pixel of the batch tells what the map of its section must hold there."""
+    _, membrane_ZHW, counted_ZHW = patchy()
+    target_ZHW = (membrane_ZHW == (positive == "membrane")) & (counted_ZHW | known)
+    expected = {name: np.stack([section_map(target_HW, name, positive=positive) for target_HW in target_ZHW]) for name in MAPS}
+    for batch in patchy_crops(seed=seed, known=known, maps=list(MAPS), positive=positive).epoch(seed):
+        places = batch.image_N1HW.long().numpy()
+        assert list(batch.aux) == list(MAPS)
+        for name, tensor in batch.aux.items():
+            assert tensor.dtype == torch.float32
+            np.testing.assert_array_equal(tensor, expected[name].ravel()[places])
+        np.testing.assert_array_equal(batch.target_N1HW, target_ZHW.ravel()[places])
+        if known:
+            assert batch.mask_N1HW is None
+        else:
+            assert batch.mask_N1HW.dtype == torch.float32
+            np.testing.assert_array_equal(batch.mask_N1HW, counted_ZHW.ravel()[places])
+            assert not batch.target_N1HW[batch.mask_N1HW == 0].any()
+
+
+@pytest.mark.parametrize("positive", ["membrane", "cell"])
+def test_after_a_warp_maps_are_of_the_warped_target(positive: str) -> None:
+    for batch in patchy_crops(maps=["cell_gap", "distance"], elastic_px=3.0, positive=positive).epoch(0):
+        expected = maps_of(batch.target_N1HW, ["cell_gap", "distance"], positive=positive)
+        assert list(batch.aux) == list(expected)
+        assert all(torch.equal(batch.aux[name], expected[name]) for name in expected)
+        assert ((batch.aux["distance"] < 0) == (batch.target_N1HW == 1)).all()
+        assert 0 < batch.mask_N1HW.mean() < 1
+
+
+@pytest.mark.parametrize("elastic_px", [0.0, 3.0])
+def test_what_is_asked_beside_the_images_changes_no_image(elastic_px: float) -> None:
+    plain = all_of(patchy_crops(known=True, elastic_px=elastic_px), 1)
+    mapped = all_of(patchy_crops(known=True, elastic_px=elastic_px, maps=list(MAPS)), 1)
+    masked = all_of(patchy_crops(elastic_px=elastic_px, maps=["skeleton"]), 1)
+    assert torch.equal(plain[0], mapped[0]) and torch.equal(plain[1], mapped[1])
+    assert torch.equal(plain[0], masked[0])
+
+
+def test_a_map_asked_twice_comes_once_in_the_images_layout() -> None:
+    made = crops(maps=["distance", "distance"], channels_last=True, counted_ZHW=numbered()[1])
+    assert made.maps == ("distance",)
+    batch = next(iter(made.epoch(0)))
+    assert batch.aux["distance"].stride() == batch.mask_N1HW.stride() == batch.image_N1HW.stride()
+
+
+def test_maps_of_sections_not_trained_on_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr("data_utils.batches.section_map", lambda target_HW, name, **_: (made.append(name), np.zeros(target_HW.shape))[1])
+    patchy_crops(maps=["distance", "skeleton"], sections=(1, 2))
+    patchy_crops(maps=["distance", "skeleton"], sections=(1, 2), elastic_px=2.0)  # of crops, later
+    assert made == ["distance"] * 2 + ["skeleton"] * 2
 
 
 def test_the_stack_is_not_changed() -> None:
@@ -151,6 +240,10 @@ def test_data_that_do_not_fit_are_refused() -> None:
     raw_ZHW, membrane_ZHW = numbered()
     with pytest.raises(DataError, match=re.escape("one shape (Z, H, W), got (5, 12, 15) and (4, 12, 15)")):
         Crops(raw_ZHW, membrane_ZHW[:4], (0,), config=PLAIN, normalisation=AS_STORED, device="cpu", seed=0)
+    with pytest.raises(DataError, match=re.escape("counted_ZHW must be bool (5, 12, 15), as the sections, got bool (4, 12, 15)")):
+        crops(counted_ZHW=membrane_ZHW[:4])
+    with pytest.raises(DataError, match=re.escape("as the sections, got float32 (5, 12, 15)")):
+        crops(counted_ZHW=raw_ZHW)
 
 
 def test_numbers_out_of_range_are_refused_all_at_once() -> None:
@@ -158,6 +251,8 @@ def test_numbers_out_of_range_are_refused_all_at_once() -> None:
         CropConfig(crop_px=0, batch_size=-1, elastic_px=-0.5)
     with pytest.raises(ValueError, match="positive must be 'membrane' or 'cell', got 'membranes'"):
         crops(positive="membranes")
+    with pytest.raises(ValueError, match="no map is called 'progress'; there are distance, skeleton, cell_gap"):
+        crops(maps=["distance", "progress"])
     with pytest.raises(ValueError, match="`seed >= 0` must hold, got seed=-1"):
         crops(seed=-1)
     with pytest.raises(ValueError, match="`std > 0` and finite numbers must hold"):

@@ -1,5 +1,6 @@
 """A data set is found by name, by folder or by its files, or the message says what there is."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -50,6 +51,27 @@ def test_a_folder_is_read_by_the_challenges_names(folder: Path) -> None:
 def test_the_membrane_rule_is_passed_on(folder: Path) -> None:
     plain, turned = load_dataset(folder, membrane="zero"), load_dataset(folder, membrane="nonzero")
     assert np.array_equal(plain.membrane_ZHW, ~turned.membrane_ZHW)
+
+
+def test_partial_labels_are_read_from_wherever_they_are(folder: Path, empty_data_folder: Path) -> None:
+    stack = load_dataset(SMALL)
+    counted_ZHW = np.random.default_rng(0).random(stack.raw_ZHW.shape) < 0.8
+    partial = dataclasses.replace(stack, counted_ZHW=counted_ZHW)
+    write_stack(folder, partial)
+    write_stack(empty_data_folder / "isbi2012", partial)
+    files = {"images": folder / "train-volume.tif", "labels": folder / "train-labels.tif"}
+    for source, options in ((folder, {}), ("nowhere", files), ("isbi2012", {}), (empty_data_folder / "isbi2012", {})):
+        assert load_dataset(source, membrane="zero", ignore=127, **options).sha256() == partial.sha256()
+        with pytest.raises(DataError, match=r"say `ignore: 127`, if that is"):
+            load_dataset(source, membrane="zero", **options)
+        with pytest.raises(DataError, match=r"255 is one of the two classes"):
+            load_dataset(source, membrane="zero", ignore=255, **options)
+
+
+def test_every_label_of_a_generated_stack_is_known() -> None:
+    stack = load_dataset(SMALL, ignore=127)
+    assert stack.counted_ZHW is None and stack.sha256() == load_dataset(SMALL).sha256()
+    assert stack.notes == ("synthetic: every label of a generated stack is known, so `ignore: 127` leaves out nothing",)
 
 
 def test_files_with_other_names_are_given_by_path(folder: Path) -> None:

@@ -2,12 +2,13 @@
 
 import re
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from data_utils.errors import DataError
-from data_utils.folds import Split, finalist_split, fold_block, search_split
+from data_utils.folds import Split, check_counted, finalist_split, fold_block, search_split
 
 stacks = st.integers(min_value=3, max_value=120)
 fold_counts = st.integers(min_value=3, max_value=12)
@@ -85,3 +86,13 @@ def test_a_split_that_leaks_cannot_be_made() -> None:
         Split(train=(0, 1, 3), calibration=(3,), test=(3,))
     with pytest.raises(ValueError, match="must be the same sections or share none"):
         Split(train=(0, 1), calibration=(3, 4), test=(4, 5))
+
+
+def test_a_role_without_a_known_label_is_refused() -> None:
+    counted_ZHW = np.zeros((6, 4, 4), bool)
+    counted_ZHW[0, 3, 3] = counted_ZHW[4, 0, 0] = True
+    check_counted(counted_ZHW, {"train": (0, 1), "test": (3, 4, 5)}, name="mine")
+    check_counted(None, {"train": (0, 1)}, name="mine")
+    message = "mine: the label of every pixel is unknown in all sections of a role (calibration: [1, 2]; test: [5]): label some of"
+    with pytest.raises(DataError, match=re.escape(message)):
+        check_counted(counted_ZHW, {"train": (0,), "calibration": (1, 2), "test": (5,)}, name="mine")

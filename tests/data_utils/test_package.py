@@ -16,7 +16,7 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(AttributeError, match="module 'data_utils' has no attribute 'Batches'; it has DATASETS, CropConfig, Crops"):
+    with pytest.raises(AttributeError, match="module 'data_utils' has no attribute 'Batches'; it has DATASETS, MAPS, Batch, CropConfig"):
         data_utils.Batches  # noqa: B018 - looking it up is the test
 
 

@@ -1,5 +1,6 @@
 """Stacks are read with every check, written, and known by their hash."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -17,8 +18,13 @@ def membrane_ZHW(grey_ZHW: np.ndarray) -> np.ndarray:
     return grey_ZHW < 60
 
 
-def stack_of(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray | None) -> Stack:
-    return Stack(raw_ZHW=raw_ZHW, membrane_ZHW=membrane_ZHW, name="test", membrane_rule="by construction")
+@pytest.fixture
+def counted_ZHW(grey_ZHW: np.ndarray) -> np.ndarray:
+    return grey_ZHW % 5 > 0
+
+
+def stack_of(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray | None, counted_ZHW: np.ndarray | None = None) -> Stack:
+    return Stack(raw_ZHW=raw_ZHW, membrane_ZHW=membrane_ZHW, counted_ZHW=counted_ZHW, name="test", membrane_rule="by construction")
 
 
 def written(array_ZHW: np.ndarray, path: Path) -> Path:
@@ -35,6 +41,41 @@ def test_what_is_written_is_read_again(grey_ZHW: np.ndarray, membrane_ZHW: np.nd
     assert again.voxel_size_nm == (50.0, 4.0, 4.0)
     assert again.notes == ()
     assert again.membrane_rule.startswith("0 is membrane (")
+
+
+def test_partial_labels_are_written_as_127_and_read_again(grey_ZHW, membrane_ZHW, counted_ZHW, tmp_path: Path) -> None:
+    stack = stack_of(grey_ZHW, membrane_ZHW, counted_ZHW)
+    write_stack(tmp_path, stack)
+    labels_ZHW = tifffile.imread(tmp_path / "train-labels.tif")
+    assert np.array_equal(labels_ZHW, np.where(counted_ZHW, np.where(membrane_ZHW, 0, 255), 127))
+    again = read_stack(tmp_path / "train-volume.tif", tmp_path / "train-labels.tif", membrane="zero", ignore=127)
+    assert again.counted_ZHW is not None and again.membrane_ZHW is not None
+    assert np.array_equal(again.counted_ZHW, counted_ZHW)
+    assert np.array_equal(again.membrane_ZHW, membrane_ZHW & counted_ZHW)
+    assert again.sha256() == stack.sha256()
+    assert ", 127 is unknown (" in again.membrane_rule
+    assert again.notes == ()
+    with pytest.raises(DataError, match=r"hold 3 values.*; or say `ignore: 127`, if"):
+        read_stack(tmp_path / "train-volume.tif", tmp_path / "train-labels.tif")
+
+
+def test_labels_that_are_all_known_make_the_same_stack_with_and_without_ignore(grey_ZHW, membrane_ZHW, tmp_path: Path) -> None:
+    write_stack(tmp_path, stack_of(grey_ZHW, membrane_ZHW))
+    files = tmp_path / "train-volume.tif", tmp_path / "train-labels.tif"
+    plain, told = read_stack(*files, membrane="zero"), read_stack(*files, membrane="zero", ignore=127)
+    assert told.counted_ZHW is None and told.sha256() == plain.sha256()
+    assert told.notes == (f"{files[1]}: no pixel is 127, so `ignore: 127` leaves out nothing",)
+
+
+def test_the_hash_covers_which_labels_are_known_and_not_what_stands_where_they_are_not(grey_ZHW, membrane_ZHW, counted_ZHW) -> None:
+    whole, partial = stack_of(grey_ZHW, membrane_ZHW), stack_of(grey_ZHW, membrane_ZHW, counted_ZHW)
+    # as it was before labels could be partial
+    digest = hashlib.sha256(b"uint8 (6, 24, 32)" + grey_ZHW.tobytes() + b"bool (6, 24, 32)" + membrane_ZHW.tobytes())
+    assert whole.sha256() == digest.hexdigest()
+    others = [whole, partial, stack_of(grey_ZHW, membrane_ZHW, np.ones_like(counted_ZHW)), stack_of(grey_ZHW, membrane_ZHW, ~counted_ZHW)]
+    assert len({stack.sha256() for stack in others}) == 4
+    assert stack_of(grey_ZHW, membrane_ZHW | ~counted_ZHW, counted_ZHW).sha256() == partial.sha256()
+    assert stack_of(grey_ZHW, membrane_ZHW ^ counted_ZHW, counted_ZHW).sha256() != partial.sha256()
 
 
 def test_a_stack_may_have_no_labels(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
@@ -130,6 +171,19 @@ def test_notes_and_errors_of_labels_reach_the_reader(grey_ZHW: np.ndarray, tmp_p
 def test_arrays_that_are_no_stack_are_refused(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray | None, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         stack_of(raw_ZHW, membrane_ZHW)
+
+
+@pytest.mark.parametrize(
+    ("membrane_ZHW", "counted_ZHW", "message"),
+    [
+        (None, np.ones((1, 4, 4), bool), "test: counted_ZHW says which labels are known, but there are no labels (membrane_ZHW is None)"),
+        (np.ones((1, 4, 4), bool), np.ones((1, 4, 4)), "test: counted_ZHW must be bool (True = known), got float64"),
+        (np.ones((1, 4, 4), bool), np.ones((1, 3, 4), bool), "but test counted_ZHW is 1 x 3 x 4 (sections x rows x columns)"),
+    ],
+)
+def test_what_is_known_fits_the_labels(membrane_ZHW: np.ndarray | None, counted_ZHW: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        stack_of(np.zeros((1, 4, 4), np.uint8), membrane_ZHW, counted_ZHW)
 
 
 def test_a_damaged_label_file_is_named(grey_ZHW: np.ndarray, tmp_path: Path) -> None:

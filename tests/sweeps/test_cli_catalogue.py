@@ -1,5 +1,6 @@
-"""The verbs losses, recipes, data and doctor, as a user and as a program meet them."""
+"""The verbs recipes, data and doctor, as a user and as a program meet them."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,12 +10,12 @@ import typer
 from typer.testing import CliRunner
 
 from data_utils.errors import DataError
+from data_utils.stack import write_stack
 from data_utils.synthetic import make_synthetic
 from data_utils.tiff import write_tiff
 from sweeps import cli_catalogue
 from sweeps.doctor import Finding
 from sweeps.recipe import Recipe, read_recipe, shipped_recipes
-from unet.losses import LOSSES
 
 
 @pytest.fixture
@@ -45,34 +46,12 @@ def stacks(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("verb", ["losses", "recipes", "doctor", "data list", "data get", "data check"])
+@pytest.mark.parametrize("verb", ["recipes", "doctor", "data list", "data get", "data check"])
 def test_every_verb_has_help_and_an_example(app: typer.Typer, verb: str) -> None:
     assert f"Example: sweeps {verb}" in run(app, *verb.split(), "--help")
 
 
-def test_losses_lists_all_by_family(app: typer.Typer) -> None:
-    text = run(app, "losses")
-    assert all(name in text for name in LOSSES)
-    assert all(f"{spec.family} losses" in text for spec in LOSSES.values())
-
-
-@pytest.mark.parametrize("name", list(LOSSES))
-def test_one_loss_in_full(app: typer.Typer, name: str) -> None:
-    text = " ".join(run(app, "losses", name).split())
-    spec = LOSSES[name]
-    for part in (spec.formula, spec.source, spec.when, *(p.meaning for p in spec.parameters.values()), *spec.parameters):
-        assert " ".join(part.split()) in text
-
-
-def test_losses_for_machines(app: typer.Typer) -> None:
-    rows = [json.loads(line) for line in run(app, "losses", "--json").splitlines()]
-    assert [row["name"] for row in rows] == list(LOSSES)
-    focal = json.loads(run(app, "losses", "focal", "--json"))
-    assert focal["parameters"]["gamma"]["default"] == LOSSES["focal"].parameters["gamma"].default
-
-
 def test_mistyped_names(app: typer.Typer) -> None:
-    assert "unknown loss 'focall'; allowed: bce, " in run(app, "losses", "focall", code=2)
     assert "did you mean 'thesis'?" in run(app, "recipes", "thesiss", code=2)
     assert "did you mean 'isbi2012'?" in run(app, "data", "get", "isbi2021", code=2)
     assert "allowed: auto, zero, nonzero" in run(app, "data", "check", "synthetic", "--membrane", "one", code=2)
@@ -103,6 +82,20 @@ def test_data_check_says_what_was_taken_as_membrane(app: typer.Typer, stacks: Pa
     assert row["notes"]
     images, labels = stacks / "train-volume.tif", stacks / "train-labels.tif"
     assert "sections: 3" in run(app, "data", "check", "--images", str(images), "--labels", str(labels))
+
+
+def test_data_check_takes_partial_labels(app: typer.Typer, stacks: Path) -> None:
+    stack = make_synthetic(sections=3, size_px=64, seed=1)
+    write_stack(stacks, dataclasses.replace(stack, counted_ZHW=np.random.default_rng(0).random(stack.raw_ZHW.shape) < 0.75))
+    with pytest.raises(DataError, match="or say `ignore: 127`, if that is the value of pixels whose label is unknown"):
+        run(app, "data", "check", str(stacks))
+    text = run(app, "data", "check", str(stacks), "--ignore", "127")
+    assert "% of labelled pixels), 255 is cell, 127 is unknown (2" in text
+    files = ("--images", str(stacks / "train-volume.tif"), "--labels", str(stacks / "train-labels.tif"))
+    assert run(app, "data", "check", *files, "--ignore", "127").split("\n")[1:] == text.split("\n")[1:]
+    with pytest.raises(DataError, match="0 is one of the two classes"):
+        run(app, "data", "check", str(stacks), "--ignore", "0")
+    assert "--ignore must be a whole number in [0, 255]" in run(app, "data", "check", str(stacks), "--ignore", "256", code=2)
 
 
 def test_data_check_refuses(app: typer.Typer, stacks: Path) -> None:

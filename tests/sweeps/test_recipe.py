@@ -11,9 +11,10 @@ from sweeps.recipe import Recipe, read_recipe, shipped_recipes
 from sweeps.recipe_errors import RecipeError
 from sweeps.recipe_file import parse_yaml
 from sweeps.recipe_losses import LossEntry
+from sweeps.recipe_parameters import own_value, registry_domain
 from sweeps.recipe_text import dump_yaml
 from sweeps.space import Choice, Float, Int
-from unet.losses import LOSSES, build_loss
+from unet.losses import LOSSES, ParameterSpec, build_loss
 
 SIX = ["bce", "dice", "dice_bce", "iou", "focal", "tversky"]
 
@@ -28,14 +29,60 @@ def write(folder: Path, text: str) -> Path:
 def test_shipped_recipes_are_valid_and_say_what_they_cost(name: str) -> None:
     recipe = read_recipe(name)
     assert recipe.name == name
-    assert list(dict.fromkeys(entry.function for entry in recipe.losses.values())) == SIX
     comment = shipped_recipes()[name].read_text().partition("name:")[0]
-    assert "?" in comment
+    assert "?" in comment.splitlines()[0], "the first line says what question it answers"
     assert "Cost: " in comment
 
 
+def trainings(recipe: Recipe) -> int:
+    """All that a recipe trains, no trial being lost."""
+    finalists = recipe.finalists.per_loss * recipe.finalists.seeds * recipe.finalists.folds
+    return sum(recipe.budget(loss) + finalists for loss in recipe.losses)
+
+
+@pytest.mark.parametrize("name", ["isbi2012", "taxonomy", "every-loss"])
+def test_a_recipe_of_many_losses_counts_what_it_costs(name: str) -> None:
+    recipe = read_recipe(name)
+    cost = shipped_recipes()[name].read_text().partition("Cost: ")[2].partition("name:")[0]
+    assert f"{len(recipe.losses)} entries" in cost and f" {trainings(recipe):,} " in cost
+
+
 def test_the_shipped_recipes() -> None:
-    assert set(shipped_recipes()) == {"demo", "isbi2012", "isbi2012-quick", "thesis"}
+    assert set(shipped_recipes()) == {"demo", "every-loss", "isbi2012", "isbi2012-quick", "taxonomy", "thesis"}
+
+
+@pytest.mark.parametrize("name", ["demo", "isbi2012-quick", "thesis"])
+def test_the_six_of_the_thesis(name: str) -> None:
+    assert [entry.function for entry in read_recipe(name).losses.values()] == SIX
+
+
+@pytest.mark.parametrize(("name", "again"), [("isbi2012", {"bce_again"}), ("every-loss", set())])
+def test_recipes_of_every_loss_have_every_loss_once(name: str, again: set[str]) -> None:
+    recipe = read_recipe(name)
+    assert {entry.function for entry in recipe.losses.values()} == set(LOSSES)
+    assert set(recipe.losses) == set(LOSSES) | again
+    for loss, entry in recipe.losses.items():
+        searched = {key for key, parameter in LOSSES[entry.function].parameters.items() if parameter.searchable}
+        assert set(entry.space) == (set() if entry.function == "bce" and again else searched), loss
+
+
+def test_every_loss_is_two_trials_each_on_the_generated_stack() -> None:
+    recipe = read_recipe("every-loss")
+    assert recipe.data.source.startswith("synthetic")
+    assert {recipe.budget(loss) for loss in recipe.losses} == {2}
+    assert (recipe.finalists.per_loss, recipe.finalists.seeds, recipe.finalists.folds) == (1, 1, 1)
+
+
+def test_the_taxonomy_is_the_thesis_s_and_sized_like_isbi2012() -> None:
+    recipe, full = read_recipe("taxonomy"), read_recipe("isbi2012")
+    distribution = ["weighted_bce", "balanced_bce", "distance_bce", "focal"]
+    region = ["sensitivity_specificity", "dice", "tversky", "iou"]
+    rest = ["boundary", "hausdorff_dt", "exp_log", "dice_bce"]
+    assert list(recipe.losses) == ["bce", "bce_again", *distribution, *region, *rest]
+    assert recipe.losses["bce_again"].function == "bce"
+    same = ("data", "model", "train", "search", "finalists", "objective")
+    assert {key: getattr(recipe, key) for key in same} == {key: getattr(full, key) for key in same}
+    assert "thesis" in shipped_recipes()["taxonomy"].read_text().splitlines()[0]
 
 
 def test_the_quick_recipe_keeps_to_its_budget() -> None:
@@ -85,6 +132,32 @@ def test_what_a_search_proposes_builds_the_loss(loss: str, tmp_path: Path) -> No
     for end in ("low", "high"):
         edges = {name: getattr(domain, end) for name, domain in space.items()}
         build_loss(loss, **recipe.loss_parameters(loss, edges))
+
+
+@pytest.mark.parametrize("loss", [name for name, spec in LOSSES.items() if any(p.whole for p in spec.parameters.values())])
+def test_whole_numbers_are_whole_in_domains_and_values(loss: str) -> None:
+    for key, parameter in LOSSES[loss].parameters.items():
+        if not parameter.whole:
+            continue
+        assert parameter.low is not None and parameter.high is not None
+        ends = {"low": int(parameter.low), "high": int(parameter.high)}
+        entry = Recipe.from_resolved({"name": "x", "losses": {loss: {key: ends}}}).losses[loss]
+        assert entry.space[key] == Int(**ends)
+        if parameter.searchable:
+            assert isinstance(Recipe.from_resolved({"name": "x", "losses": {loss: {key: "search"}}}).losses[loss].space[key], Int)
+        assert isinstance(Recipe.from_resolved({"name": "x", "losses": {loss: {}}}).losses[loss].fixed[key], int)
+        with pytest.raises(RecipeError, match=rf"losses.{loss}.{key}: must be a whole number in .*; got 2.5; or search"):
+            Recipe.from_resolved({"name": "x", "losses": {loss: {key: 2.5}}})
+        with pytest.raises(RecipeError, match=rf"losses.{loss}.{key}.high: must be a whole number in .*; got 2.5"):
+            Recipe.from_resolved({"name": "x", "losses": {loss: {key: {"low": 1, "high": 2.5}}}})
+
+
+@pytest.mark.parametrize(("default", "kind"), [(3, Int), (3.0, Int)])
+def test_what_makes_a_parameter_whole_is_that_it_says_so(default: float, kind: type) -> None:
+    whole = ParameterSpec(default=default, low=1, high=9, search_low=2, search_high=5, whole=True, meaning="x", source="x")
+    assert registry_domain(whole) == Int(low=2, high=5) and own_value(whole, default) == 3 and isinstance(own_value(whole, default), int)
+    real = ParameterSpec(default=3, low=1, high=9, search_low=2, search_high=5, meaning="x", source="x")
+    assert registry_domain(real) == Float(low=2.0, high=5.0) and isinstance(own_value(real, 3), float)
 
 
 def test_components_get_what_the_recipe_says(tmp_path: Path) -> None:
@@ -150,6 +223,23 @@ def test_paths_are_relative_to_the_recipe_and_data_replaces_them(tmp_path: Path,
         read_recipe(path, data="isbi2021")
 
 
+def test_a_label_value_to_ignore(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: x\ndata: {ignore: 127}\nlosses: {bce: {}}")
+    recipe = read_recipe(path)
+    assert recipe.data.ignore == recipe.resolved()["data"]["ignore"] == 127
+    # kept with other data, and said on the command line for a recipe that has none
+    assert read_recipe(path, data=str(tmp_path)).data.ignore == 127
+    assert read_recipe("demo", data=str(tmp_path), overrides=["data.ignore=255"]).data.ignore == 255
+    assert read_recipe(path, overrides=["data.ignore=null"]).data.ignore is None
+
+
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_recipes_resolved_before_labels_could_be_partial_still_load(name: str) -> None:
+    resolved = read_recipe(name).resolved()
+    assert resolved["data"].pop("ignore") is None
+    assert Recipe.from_resolved(resolved) == read_recipe(name)
+
+
 def test_a_recipe_behind_a_link_and_a_strange_name(tmp_path: Path) -> None:
     strange = tmp_path / "r\u00e9cipe \u6e2c\u8a66.yaml"
     strange.write_bytes(b"name: x\r\nlosses:\r\n  bce: {}\r\n")
@@ -189,6 +279,8 @@ def _parameter(spec) -> st.SearchStrategy:
     if spec.choices:
         some = st.lists(st.sampled_from(spec.choices), min_size=1, unique=True)
         return st.sampled_from(spec.choices) | some.map(lambda choices: {"choices": choices})
+    if spec.whole:
+        return st.integers(int(spec.low), int(spec.high)) | st.just({"low": int(spec.low), "high": int(spec.high)})
     return (
         st.floats(spec.low, spec.high) | _domain(spec.low, spec.high, log=True) | st.just("search")
         if spec.searchable
@@ -201,10 +293,21 @@ def _loss(name: str) -> st.SearchStrategy:
     return st.just("search") | st.fixed_dictionaries({"loss": st.just(name)}, optional=parameters)
 
 
+def _sum(names: list[str]) -> st.SearchStrategy:
+    parts = [st.fixed_dictionaries({}, optional={key: _parameter(spec) for key, spec in LOSSES[name].parameters.items()}) for name in names]
+    terms = st.tuples(*(part.map(lambda settings, name=name: {name: settings}) for name, part in zip(names, parts, strict=True)))
+    weight = st.floats(0, 1e6) | _domain(0.1, 10, log=True)
+    weights = st.just("search") | st.lists(weight, min_size=len(names), max_size=len(names))
+    return st.fixed_dictionaries({"sum": terms.map(list)}, optional={"weights": weights})
+
+
+_some = st.lists(st.sampled_from(["bce", "dice", "focal", "dice_bce"]), min_size=2, max_size=4)
 _raw = st.fixed_dictionaries(
     {
         "name": st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True),
-        "losses": st.fixed_dictionaries({"bce": st.just({})}, optional={name: _loss(name) for name in LOSSES if name != "bce"}),
+        "losses": st.fixed_dictionaries(
+            {"bce": st.just({})}, optional={name: _loss(name) for name in SIX[1:]} | {"mix": _some.flatmap(_sum)}
+        ),
     },
     optional={
         "data": st.fixed_dictionaries({"crop_px": st.sampled_from([64, 256]), "folds": st.integers(5, 9), "flips": st.booleans()}),

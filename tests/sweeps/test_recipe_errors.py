@@ -70,6 +70,11 @@ HEAD = "name: x\nlosses: {bce: {}}\n"
         (HEAD + "train: {lr: 0}", "3:9: train.lr: must be a number in (0, 10]; got 0; or a domain, such as {low: 1.0e-5, high: 1.0e-2,"),
         (HEAD + "train: {lr: .nan}", "3:9: train.lr: must be a number in (0, 10]; got nan"),
         (HEAD + "data: {flips: yes}", "3:8: data.flips: must be true or false; got 'yes'"),
+        (HEAD + "data: {ignore: 256}", "3:8: data.ignore: must be a whole number in [0, 255], or null; got 256"),
+        (HEAD + "data: {ignore: -1}", "3:8: data.ignore: must be a whole number in [0, 255], or null; got -1"),
+        (HEAD + "data: {ignore: true}", "3:8: data.ignore: must be a whole number in [0, 255], or null; got true"),
+        (HEAD + "data: {ignore: '127'}", "3:8: data.ignore: must be a whole number in [0, 255], or null; got '127'"),
+        (HEAD + "data: {ignored: 127}", "3:8: data.ignored: unknown key; allowed: source, images, labels, membrane, ignore, positive,"),
         (HEAD + "data: {elastic_px: .inf}", "3:8: data.elastic_px: must be a number >= 0 and <= 200; got inf"),
         (HEAD + "search: {trials_per_loss: 0}", "3:10: search.trials_per_loss: must be a whole number >= 1 and <= 100000; got 0"),
         (HEAD + "search: {early_stop: {factor: 1}}", "3:23: search.early_stop.factor: must be a whole number >= 2 and <= 100; got 1"),
@@ -146,7 +151,8 @@ def test_a_name_that_is_no_path(name: str) -> None:
 _junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["search", "auto", "bce", {}, []]),
     lambda inner: (
-        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["low", "high", "log", "choices", "loss", "x"]), inner, max_size=3)
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["low", "high", "log", "choices", "loss", "sum", "weights", "x"]), inner, max_size=3)
     ),
     max_leaves=4,
 )

@@ -64,7 +64,7 @@ def test_what_cannot_be_parsed_is_refused_with_line_and_column(text: str, messag
     begin = time.monotonic()
     with pytest.raises(RecipeError, match=message):
         parse_yaml(text, source="r.yaml")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 60  # a bomb takes hours; a busy machine some seconds
 
 
 @pytest.mark.parametrize(

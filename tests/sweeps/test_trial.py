@@ -1,5 +1,6 @@
 """One trial: what it writes, how it goes on after a cut, and how each class of failure ends."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import torch
 
 import sweeps.trial
 from data_utils.errors import DataError
+from data_utils.stack import write_stack
+from sweeps.provenance import describe_data
 from sweeps.record import read_rows
 from sweeps.rerun import COMPARED
 from sweeps.trial import CHECKPOINT, METRICS, Superseded, Trial, reason_of
@@ -44,6 +47,36 @@ def test_a_complete_trial_leaves_curve_result_weights_and_pictures(tmp_path: Pat
     assert not (tmp_path / CHECKPOINT).exists(), "a finished trial needs no checkpoint"
     clocks = result["seconds"]
     assert clocks["wall"] == pytest.approx(sum(clocks[key] for key in ("train", "eval", "score", "overhead")))
+
+
+@pytest.fixture
+def partial(tmp_path: Path) -> Any:
+    """The small recipe over a folder of its sections, some labels of which are unknown."""
+    stack = small_stack()
+    counted_ZHW = np.random.default_rng(0).random((len(stack.raw_ZHW), 8, 8)) < 0.6
+    write_stack(tmp_path / "partial", dataclasses.replace(stack, counted_ZHW=counted_ZHW.repeat(8, axis=1).repeat(8, axis=2)))
+    return small_recipe(data={"source": str(tmp_path / "partial"), "ignore": 127})
+
+
+def test_a_trial_of_partial_labels(tmp_path: Path, partial: Any) -> None:
+    stack = sweeps.trial.load_stack(partial)
+    plan = plan_for(tmp_path / "trial", "focal", SUGGESTION, partial, data_sha256=stack.sha256())
+    *rows, result = Trial(plan, device="cpu").rows()
+    assert result["state"] == "complete" and len(rows) == 3
+    assert result["scores"]["membrane_dice"] == pytest.approx(max(row["membrane_dice"] for row in rows), abs=2e-3)
+    whole = plan_for(tmp_path / "whole", "focal", SUGGESTION)
+    *_, whole_result = Trial(whole, small_stack(), device="cpu").rows()
+    assert whole_result["scores"] != result["scores"]
+    data = describe_data(stack, "partial", {"search": [8, 9]})
+    assert data["membrane_share"] == pytest.approx(stack.membrane_ZHW.sum() / stack.counted_ZHW.sum())
+    assert "127 is unknown" in data["membrane_rule"]
+
+
+def test_a_stage_without_a_known_label_is_refused_before_anything_runs(partial: Any) -> None:
+    stack = sweeps.trial.load_stack(partial)
+    stack.counted_ZHW[8:] = False
+    with pytest.raises(DataError, match=r"partial: the label of every pixel is unknown in all sections of a role \(search: \[8, 9\]\)"):
+        describe_data(stack, "partial", {"search": [8, 9], "finalist": [0, 1]})
 
 
 def test_a_finalist_is_scored_on_sections_that_chose_nothing(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from sweeps.paired import estimate, findable_difference, holm, pooled_sd, share_
 from sweeps.time_to_target import quality_time_front
 from sweeps.verdict import compute_verdict
 from sweeps.verdict_sentence import number
+from unet.losses import LOSSES
 from unet.metrics import METRICS
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "verdict.schema.json").read_text())
@@ -459,6 +460,42 @@ def test_worse_than_no_network_is_said():
     verdict = judged(sweep_of({"a": [0.40, 0.41, 0.42], "b": [0.30, 0.31, 0.35]}))
     assert verdict["not_beaten"] == ["best intensity threshold"]
     assert "predictions that need no network are as good or better (best intensity threshold)" in verdict["sentence"]
+
+
+def test_every_loss_that_does_not_beat_the_sanity_rows_is_named_with_what_is_known():
+    row = {"all membrane": 0.357, "best intensity threshold": 0.55}
+    sanity = [{"name": name, "membrane_dice": value} for name, value in row.items()]
+    scores = {"dice": [0.80, 0.81], "boundary": [0.354, 0.358], "focal": [0.55, 0.55], "iou": [0.551, 0.551]}
+    tried = finished("boundary", 0, None, 0.41, stage="search", trial_id="boundary-0002", state="pruned")
+    lost = failed("boundary", 1, stage="search")
+    verdict = judged(replace(sweep_of(scores, extra=(tried, lost)), sanity=sanity))
+    assert verdict["not_beaten"] == []
+    focal, boundary = verdict["below_sanity"]
+    assert (focal["loss"], focal["score"], focal["sanity"], focal["sanity_score"]) == ("focal", 0.55, "best intensity threshold", 0.55)
+    assert boundary["loss"] == "boundary" and boundary["score"] == pytest.approx(0.356)
+    why = boundary["why"].split("; ")
+    assert why[:2] == ["scores like all membrane", "2 of 2 runs at their best in the last epoch, so more epochs may help"]
+    assert why[2:4] == ["best of 2 in the search .410 (boundary-0002, pruned)", "1 of 2 trials of the search failed"]
+    assert why[4].startswith("the registry takes it ") and LOSSES["boundary"].when.startswith(why[4].removeprefix("the registry takes it "))
+    assert "focal and boundary do not beat best intensity threshold (.550), which needs no network" in verdict["sentence"]
+
+
+def test_a_loss_that_the_registry_has_no_more_is_named_all_the_same():
+    (entry,) = judged(sweep_of({"dice": [0.8, 0.8], "gone": [0.1, 0.1]}))["below_sanity"]
+    assert entry["loss"] == "gone" and "registry" not in entry["why"]
+
+
+def test_each_loss_beats_the_sanity_rows_or_there_are_none():
+    assert judged(sweep_of(CLEAR))["below_sanity"] == []
+    assert judged(replace(sweep_of({"a": [0.1, 0.1]}), sanity=[]))["below_sanity"] == []
+
+
+def test_of_many_names_a_sentence_says_five():
+    verdict = judged(sweep_of({f"l{index:02d}": [0.8, 0.81, 0.79] for index in range(12)}))
+    assert "all 12 losses tie" in verdict["sentence"]
+    scores = {f"l{index:02d}": [0.8 + 0.001 * (index % 3), 0.81, 0.79] for index in range(10)} | {"worst": [0.20, 0.2001, 0.2]}
+    sentence = judged(sweep_of(scores))["sentence"]
+    assert " and 4 others tie with it; worst is significantly behind; worst does not beat" in sentence
 
 
 def test_intervals_stay_in_the_metrics_range():

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from data_utils.batches import CropConfig
+from data_utils.errors import DataError
 from data_utils.folds import Split
 from tests.unet.stacks import SPLIT, small_stack
 from unet.fit import NonFiniteLoss, Run, TrainConfig, fit, start_run
-from unet.losses import LOSSES, build_loss
+from unet.losses import LOSSES, build_loss, counts, pixels
 from unet.metrics.overlap import best_dice, probability_histogram
 from unet.model import ModelConfig
 from unet.predict import predict_sections
@@ -57,9 +58,9 @@ def test_the_train_loss_is_the_mean_over_crops(stack):
     run = start(stack, lr=1e-12, epochs=1)  # weights that do not move
     sizes, values = [], []
     run.model.train()
-    for image, target in run.crops.epoch(0):
-        sizes.append(len(image))
-        values.append(run.loss(run.model(image), target).item())
+    for batch in run.crops.epoch(0):
+        sizes.append(len(batch.image_N1HW))
+        values.append(run.loss(run.model(batch.image_N1HW), batch.target_N1HW).item())
     (measurement,) = fit(start(stack, lr=1e-12, epochs=1))
     assert sizes == [5, 5, 2]
     assert measurement.train_loss == pytest.approx(np.average(values, weights=sizes), rel=1e-5)
@@ -89,7 +90,7 @@ def test_losses_with_one_seed_are_a_pair(stack):
         for one, other in zip(runs[0].model.state_dict().values(), run.model.state_dict().values(), strict=True):
             assert torch.equal(one, other)
         for one, other in zip(runs[0].crops.epoch(2), run.crops.epoch(2), strict=True):
-            assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+            assert torch.equal(one.image_N1HW, other.image_N1HW) and torch.equal(one.target_N1HW, other.target_N1HW)
 
 
 def test_starting_and_training_leave_the_global_generators_alone(stack):
@@ -151,6 +152,9 @@ def test_the_device_is_read_once_an_epoch(stack, monkeypatch):
     def counted(name, original):
         return lambda tensor: (reads.append((name, tuple(tensor.shape))), original(tensor))[1]
 
+    # Numbers in a CPU's memory are read as they come; the losses are told that these are not.
+    for core in (pixels, counts):
+        monkeypatch.setattr(core, "on_cpu", lambda tensor: False)
     # By its full name the module would be the function that `unet` shows under it.
     monkeypatch.setattr(sys.modules["unet.fit"], "membrane_scores", lambda run: {"membrane_dice": 0.0})
     for name in ("item", "tolist", "__float__", "__bool__"):
@@ -247,6 +251,86 @@ def test_what_cannot_be_trained_is_refused(stack):
         start(stack, positive="axon")
     with pytest.raises(ValueError, match="stack 'small' has no labels"):
         start(dataclasses.replace(stack, membrane_ZHW=None))
+
+
+def half_known(stack, membrane_ZHW=None, seed=0):
+    """The stack with a rectangle of unknown labels in each section."""
+    counted_ZHW = np.ones(stack.raw_ZHW.shape, bool)
+    for section, (top, left) in enumerate(np.random.default_rng(seed).integers(0, 40, (len(counted_ZHW), 2))):
+        counted_ZHW[section, top : top + 50, left : left + 50] = False
+    return dataclasses.replace(stack, counted_ZHW=counted_ZHW, membrane_ZHW=stack.membrane_ZHW if membrane_ZHW is None else membrane_ZHW)
+
+
+@pytest.mark.parametrize("positive", ["membrane", "cell"])
+def test_what_stands_where_labels_are_unknown_changes_no_number(stack, positive):
+    partial = half_known(stack)
+    noise_ZHW = np.random.default_rng(1).random(stack.raw_ZHW.shape) < 0.5
+    spoilt_ZHW = np.where(partial.counted_ZHW, stack.membrane_ZHW, noise_ZHW)
+    curves = [curve(start(half_known(stack, membrane_ZHW), positive=positive)) for membrane_ZHW in (stack.membrane_ZHW, spoilt_ZHW)]
+    assert curves[0] == curves[1]
+    assert curves[0] != curve(start(stack, positive=positive))
+
+
+def test_the_network_is_shown_no_gradient_of_unknown_pixels(stack):
+    """Where every label is unknown but in one section, the loss has no other gradient, and weights stay where crops are all unknown."""
+    run = start(
+        dataclasses.replace(stack, counted_ZHW=np.ones_like(stack.membrane_ZHW) & (np.arange(10) > 7)[:, None, None] | _corner(stack))
+    )
+    before = {name: tensor.clone() for name, tensor in run.model.named_parameters()}
+    blank = next(batch for batch in run.crops.epoch(0) if not batch.mask_N1HW.any())
+    run.model.train()
+    loss = run.loss(run.model(blank.image_N1HW), blank.target_N1HW, blank.mask_N1HW)
+    loss.backward()
+    assert all(not parameter.grad.any() for parameter in run.model.parameters())
+    assert all(torch.equal(before[name], tensor) for name, tensor in run.model.named_parameters())
+
+
+def _corner(stack) -> np.ndarray:
+    corner_ZHW = np.zeros_like(stack.membrane_ZHW)
+    corner_ZHW[0, 0, 0] = True
+    return corner_ZHW
+
+
+def test_scores_are_of_known_pixels(stack):
+    partial = half_known(stack)
+    run = start(partial)
+    (*_, measurement) = fit(run)
+    probability_ZHW = predict_sections(run.model, run.validation.raw_ZHW, precision="fp32", device=run.device)
+    known_ZHW = torch.from_numpy(partial.counted_ZHW[8:])
+    counts = probability_histogram(probability_ZHW[known_ZHW], torch.from_numpy(stack.membrane_ZHW[8:])[known_ZHW])
+    assert measurement.scores["membrane_dice"] == best_dice(counts)[0]
+
+
+@pytest.mark.parametrize("crops", [CropConfig(crop_px=32), CropConfig(crop_px=32, elastic_px=2.0)])
+def test_a_loss_is_given_the_mask_and_the_maps_that_it_needs(stack, crops):
+    partial = half_known(stack)
+    met = []
+
+    def function(logits, target, mask, *, distance, **parameters):
+        met.append((target, mask, distance))
+        return (logits * distance * mask).mean()
+
+    loss = build_loss("bce")
+    loss = dataclasses.replace(loss, spec=dataclasses.replace(loss.spec, needs=("distance",), function=function))
+    run = start_run(
+        stack=partial, split=SPLIT, loss=loss, model=ModelConfig(width=4, depth=3), train=TrainConfig(epochs=1), crops=crops, seed=0
+    )
+    assert run.crops.maps == ("distance",)
+    list(fit(run))
+    assert met
+    for target, mask, distance in met:
+        assert torch.equal(distance < 0, target == 1)
+        assert set(mask.unique().tolist()) <= {0.0, 1.0} and not target[mask == 0].any()
+
+
+def test_sections_of_which_nothing_is_known_are_refused(stack):
+    for sections, role in ((slice(0, 6), r"train: \[0, 1, 2, 3, 4, 5\]"), (slice(8, 10), r"calibration: \[8, 9\]; test: \[8, 9\]")):
+        counted_ZHW = np.ones_like(stack.membrane_ZHW)
+        counted_ZHW[sections] = False
+        with pytest.raises(
+            DataError, match=rf"small: the label of every pixel is unknown in all sections of a role \({role}\): label some"
+        ):
+            start(dataclasses.replace(stack, counted_ZHW=counted_ZHW))
 
 
 def test_every_mistake_of_a_configuration_is_told():

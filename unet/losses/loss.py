@@ -33,6 +33,11 @@ class Loss:
         """Name in the registry."""
         return self.spec.name
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The maps of the target that a call must be given in `aux`; see `data_utils.maps`."""
+        return self.spec.needs
+
     def __call__(
         self,
         logits_N1HW: Tensor,
@@ -47,9 +52,9 @@ class Loss:
         Args:
             logits_N1HW: any float type. Half types are computed in fp32, float64 stays float64; autocast is off inside.
             target_N1HW: 0 or 1 (bool, integer or float), 1 = the positive class.
-            mask_N1HW: 1 where a pixel counts, 0 where it does not. Masked pixels have no value and no gradient; a mask of zeros gives 0
-                (overlap losses treat it as an image with no positive pixel and no prediction).
-            aux: distance maps or skeletons, for losses whose `spec.needs` names them.
+            mask_N1HW: 1 where a pixel counts, 0 where it does not. Masked pixels have no value and no gradient; a mask of zeros gives the
+                value of a perfect prediction (overlap losses see an image with no positive pixel and no prediction).
+            aux: maps of the target, of its shape, for losses whose `needs` names them; others are ignored.
             progress: 0 to 1, the part of the training that is done; for losses whose weights move.
 
         Value and gradient are finite for all logits up to 1e30 in size. A NaN logit gives NaN: hiding it would hide a dead run.
@@ -61,32 +66,44 @@ class Loss:
             )
         if mask_N1HW is not None and mask_N1HW.shape != logits_N1HW.shape:
             raise ValueError(f"loss {self.name!r} needs a mask of shape {list(logits_N1HW.shape)}, got {list(mask_N1HW.shape)}")
-        extra = self._extra(aux, progress)
+        maps = self._maps(aux, logits_N1HW.shape)
+        moving = {"progress": progress} if self.spec.uses_progress else {}
         with torch.autocast(device_type=logits_N1HW.device.type, enabled=False):
             dtype = torch.float64 if logits_N1HW.dtype == torch.float64 else torch.float32
             logits_N1HW = logits_N1HW.to(dtype)
             target_N1HW = target_N1HW.to(dtype)
             mask_N1HW = None if mask_N1HW is None else mask_N1HW.to(dtype)
-            return self.spec.function(logits_N1HW, target_N1HW, mask_N1HW, **self.parameters, **extra)
+            maps = {name: tensor.to(dtype) for name, tensor in maps.items()}
+            return self.spec.function(logits_N1HW, target_N1HW, mask_N1HW, **self.parameters, **maps, **moving)
 
     def __reduce__(self) -> tuple:
         return _rebuild, (self.name, dict(self.parameters))
 
-    def _extra(self, aux: Mapping[str, Tensor] | None, progress: float | None) -> dict[str, object]:
-        offered = {**(aux or {}), **({} if progress is None else {"progress": progress})}
-        missing = [need for need in self.spec.needs if need not in offered]
+    def _maps(self, aux: Mapping[str, Tensor] | None, shape: torch.Size) -> dict[str, Tensor]:
+        aux = aux or {}
+        missing = [need for need in self.spec.needs if need not in aux]
         if missing:
-            raise ValueError(f"loss {self.name!r} needs {', '.join(missing)}; pass maps in aux={{...}} and progress=...")
-        return {need: offered[need] for need in self.spec.needs}
+            raise ValueError(
+                f"loss {self.name!r} needs the map {' and '.join(missing)} of its target, got {', '.join(aux) or 'none'}: "
+                f"pass aux=maps_of(target, {list(self.spec.needs)}) of data_utils.maps"
+            )
+        for need in self.spec.needs:
+            if aux[need].shape != shape:
+                raise ValueError(f"loss {self.name!r} needs a map {need!r} of shape {list(shape)}, got {list(aux[need].shape)}")
+        return {need: aux[need] for need in self.spec.needs}
 
 
-def make_loss(registry: Mapping[str, LossSpec], name: str, parameters: Mapping[str, Value]) -> Loss:
-    """The loss `name` of `registry` with `parameters`; every problem at once in one ValueError."""
-    if name not in registry:
-        near = get_close_matches(name, registry, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"no loss is called {name!r}; {hint}there are {', '.join(registry)}")
-    spec = registry[name]
+def known_spec(registry: Mapping[str, LossSpec], name: str) -> LossSpec:
+    """The entry `name` of `registry`. Raises ValueError with the nearest name and all there are."""
+    if name in registry:
+        return registry[name]
+    near = get_close_matches(name, registry, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"no loss is called {name!r}; {hint}there are {', '.join(registry)}")
+
+
+def make_loss(spec: LossSpec, parameters: Mapping[str, Value]) -> Loss:
+    """The loss of `spec` with `parameters`; every problem at once in one ValueError."""
     problems = [_unknown(spec, key) for key in parameters if key not in spec.parameters]
     values = {key: parameters.get(key, parameter.default) for key, parameter in spec.parameters.items()}
     for key, value in values.items():
@@ -94,7 +111,7 @@ def make_loss(registry: Mapping[str, LossSpec], name: str, parameters: Mapping[s
         if problem:
             problems.append(f"{key} {problem} ({spec.parameters[key].meaning})")
     if problems:
-        raise ValueError(f"loss {name!r}: " + "; ".join(problems))
+        raise ValueError(f"loss {spec.name!r}: " + "; ".join(problems))
     return Loss(spec, MappingProxyType(values))
 
 

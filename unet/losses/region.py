@@ -1,116 +1,88 @@
-"""Losses that are an overlap of two sets: Dice, IoU and Tversky. All are ratios of the three sums in `unet.losses.overlap`.
+"""Region losses that are not a ratio of three sums: sensitivity and specificity, correlation.
 
-p is the sigmoid of the logit, g in {0, 1} the target; TP = sum p g, FP = sum p (1 - g), FN = sum (1 - p) g, over an image or over the
-batch (`batch_reduce`). An image with no positive pixel follows `empty`.
+p is the sigmoid of the logit, g in {0, 1} the target, sums over an image or over the batch (`batch_reduce`). An image with no positive
+pixel follows `empty`.
 """
 
 from torch import Tensor
 
-from unet.losses.overlap import EMPTY_POLICIES, REDUCTIONS, Ratio, overlap_loss
+from unet.losses.class_sums import class_sums, error_power
+from unet.losses.counts import mean_over_sets, soft_counts
+from unet.losses.parameters import BATCH_REDUCE, EMPTY, SMOOTH
 from unet.losses.spec import LossSpec, ParameterSpec
 
 
-def dice(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Tensor | None, *, smooth: float, batch_reduce: str, empty: str) -> Tensor:
-    """1 - (2 TP + s) / (sum p + sum g + s). Thesis eq. 5 (s = 1); Drozdzal et al. 2016."""
-    ratio = Ratio(overlap=2.0, denominator_overlap=0.0, predicted=1.0, actual=1.0)
-    return overlap_loss(logits_N1HW, target_N1HW, mask_N1HW, ratio, smooth=smooth, batch_reduce=batch_reduce, empty=empty)
-
-
-def iou(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Tensor | None, *, smooth: float, batch_reduce: str, empty: str) -> Tensor:
-    """1 - (TP + s) / (TP + FP + FN + s). Rahman and Wang 2016; thesis eq. 8."""
-    ratio = Ratio(overlap=1.0, denominator_overlap=-1.0, predicted=1.0, actual=1.0)
-    return overlap_loss(logits_N1HW, target_N1HW, mask_N1HW, ratio, smooth=smooth, batch_reduce=batch_reduce, empty=empty)
-
-
-def tversky(
+def sensitivity_specificity(
     logits_N1HW: Tensor,
     target_N1HW: Tensor,
     mask_N1HW: Tensor | None,
     *,
-    alpha: float,
-    beta: float,
-    smooth: float,
+    sensitivity_weight: float,
     batch_reduce: str,
     empty: str,
 ) -> Tensor:
-    """1 - (TP + s) / (TP + alpha FP + beta FN + s). Salehi et al. 2017 (alpha weighs FP); the thesis's eq. 7 prints the index."""
-    ratio = Ratio(overlap=1.0, denominator_overlap=1.0 - alpha - beta, predicted=alpha, actual=beta)
-    return overlap_loss(logits_N1HW, target_N1HW, mask_N1HW, ratio, smooth=smooth, batch_reduce=batch_reduce, empty=empty)
+    """r sum (g - p)^2 g / sum g + (1 - r) sum (g - p)^2 (1 - g) / sum (1 - g), r the sensitivity_weight. Brosch et al. 2015.
+
+    The mean squared error of either class, weighed. By its own formula an image of one class has the error of that class alone.
+    """
+    counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
+    missed_K, spurious_K = class_sums(error_power(2.0), logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
+    # A class without pixels has no errors either: 0 / 1 in place of 0 / 0.
+    sensitivity_K = missed_K / counts.actual.clamp_min(1.0)
+    specificity_K = spurious_K / (counts.pixels - counts.actual).clamp_min(1.0)
+    return mean_over_sets(sensitivity_weight * sensitivity_K + (1.0 - sensitivity_weight) * specificity_K, counts, empty)
 
 
-SMOOTH = ParameterSpec(
-    default=1.0,
-    low=1e-8,
-    high=1e6,
-    search_low=1e-5,
-    search_high=100.0,
-    log=True,
-    meaning="added to numerator and denominator, in pixels; more softens the loss of images with few positive pixels",
-    source="1 in the thesis, eq. 5; 1e-5 in MONAI and nnU-Net",
-)
-# Tversky's own question is alpha against beta: its smooth stays put unless a recipe asks.
-FIXED_SMOOTH = ParameterSpec(default=SMOOTH.default, low=SMOOTH.low, high=SMOOTH.high, meaning=SMOOTH.meaning, source=SMOOTH.source)
-BATCH_REDUCE = ParameterSpec(
-    default="image",
-    choices=REDUCTIONS,
-    meaning="image: the mean of each image's ratio; batch: one ratio of the sums over the whole batch",
-    source="image in MONAI, batch in segmentation_models_pytorch; both in nnU-Net",
-)
-EMPTY = ParameterSpec(
-    default="smooth",
-    choices=EMPTY_POLICIES,
-    meaning="what a set with no positive pixel costs; smooth: the formula as it stands, skip: nothing, penalise: its mean probability",
-    source="smooth as in the thesis and MONAI, skip as in segmentation_models_pytorch; see Tilborghs et al. 2022 (arXiv 2207.09521)",
-)
+def mcc(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Tensor | None, *, smooth: float, batch_reduce: str, empty: str) -> Tensor:
+    """1 - (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN)), from 0 to 2. Abhishek and Hamarneh 2021, eq. 3 to 5.
 
-
-def _error_weight(default: float, kind: str) -> ParameterSpec:
-    return ParameterSpec(
-        default=default,
-        low=0.0,
-        high=10.0,
-        search_low=0.05,
-        search_high=0.95,
-        meaning=f"weight of false {kind}; more gives fewer of them",
-        source="Salehi et al. 2017 (arXiv 1706.05721): alpha 0.3, beta 0.7 are best",
-    )
+    The coefficient does not exist where a class is missing. So `smooth` pixels that are right are added to each class, to TP and to TN: a
+    perfect prediction of an image of one class is then still 1, and one with no positive pixel costs
+    1 - sqrt(s (n - sum p + s) / ((sum p + s) (n + s))), n its pixels. All in shares of n + 2 s, whose products fp32 can hold.
+    """
+    counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
+    whole_K = counts.pixels + 2.0 * smooth
+    tp_K, tn_K = (counts.tp + smooth) / whole_K, (counts.tn + smooth) / whole_K
+    fp_K, fn_K = counts.fp / whole_K, counts.fn / whole_K
+    positive_K = (counts.predicted + smooth) * ((counts.actual + smooth) / whole_K) / whole_K
+    negative_K = (counts.pixels - counts.predicted + smooth) * ((counts.pixels - counts.actual + smooth) / whole_K) / whole_K
+    coefficient_K = (tp_K * tn_K - fp_K * fn_K) / (positive_K.sqrt() * negative_K.sqrt())
+    # Below its rounding error the difference may come out negative.
+    return mean_over_sets((1.0 - coefficient_K).clamp_min(0.0), counts, empty)
 
 
 SPECS = (
     LossSpec(
-        name="dice",
+        name="sensitivity_specificity",
         family="region",
-        formula="1 - (2 sum(p g) + smooth) / (sum(p) + sum(g) + smooth)",
-        parameters={"smooth": SMOOTH, "batch_reduce": BATCH_REDUCE, "empty": EMPTY},
-        source="Drozdzal et al. 2016 (arXiv 1608.04117); thesis eq. 5",
-        cost="overlap",
-        when="when the score is Dice and membranes are a small part of the image",
-        function=dice,
-    ),
-    LossSpec(
-        name="iou",
-        family="region",
-        formula="1 - (sum(p g) + smooth) / (sum(p) + sum(g) - sum(p g) + smooth)",
-        parameters={"smooth": SMOOTH, "batch_reduce": BATCH_REDUCE, "empty": EMPTY},
-        source="Rahman and Wang 2016 (doi 10.1007/978-3-319-50835-1_22); thesis eq. 8",
-        cost="overlap",
-        when="like Dice, with a harder pull on images that are mostly wrong",
-        function=iou,
-    ),
-    LossSpec(
-        name="tversky",
-        family="region",
-        formula="1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth)",
+        formula="r sum((g - p)^2 g) / sum(g) + (1 - r) sum((g - p)^2 (1 - g)) / sum(1 - g),  r = sensitivity_weight",
         parameters={
-            "alpha": _error_weight(0.3, "positives"),
-            "beta": _error_weight(0.7, "negatives"),
-            "smooth": FIXED_SMOOTH,
+            "sensitivity_weight": ParameterSpec(
+                default=0.05,
+                low=0.0,
+                high=1.0,
+                search_low=0.01,
+                search_high=0.9,
+                log=True,
+                meaning="share of the positive class; more gives fewer false negatives",
+                source="Brosch et al. 2015 (doi 10.1007/978-3-319-24574-4_1): 0.01 to 0.1 alike; 0.05 in NiftyNet",
+            ),
             "batch_reduce": BATCH_REDUCE,
             "empty": EMPTY,
         },
-        source="Salehi et al. 2017 (arXiv 1706.05721); thesis eq. 7 prints the index, not the loss",
+        source="Brosch et al. 2015 (doi 10.1007/978-3-319-24574-4_1)",
         cost="overlap",
-        when="when a missed membrane (a merge of two cells) costs more than a false one, or the other way round",
-        function=tversky,
+        when="for a class of a few percent, with one number to trade its two errors; pixels that are surely wrong hardly move",
+        function=sensitivity_specificity,
+    ),
+    LossSpec(
+        name="mcc",
+        family="region",
+        formula="1 - (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN)),  TP and TN with smooth added",
+        parameters={"smooth": SMOOTH, "batch_reduce": BATCH_REDUCE, "empty": EMPTY},
+        source="Abhishek and Hamarneh 2021 (arXiv 2010.13454), eq. 3 to 5",
+        cost="overlap",
+        when="when both classes matter alike: it does not change when they are swapped; weak where an image has one class only",
+        function=mcc,
     ),
 )

@@ -7,6 +7,9 @@ from torch import Tensor
 
 Value = float | int | str | bool
 
+FAMILIES = ("distribution", "region", "boundary", "topology", "compound")
+COSTS = ("pixel", "overlap", "sort", "morphology", "distance")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterSpec:
@@ -24,6 +27,8 @@ class ParameterSpec:
     """Where a search ends."""
     log: bool = False
     """Search on a logarithmic scale."""
+    whole: bool = False
+    """Whole numbers only, such as a count of iterations."""
     choices: tuple[Value, ...] | None = None
     """The allowed values of a parameter that is not a number on a line."""
     meaning: str
@@ -49,6 +54,8 @@ class ParameterSpec:
             return None if value in self.choices else f"must be one of {', '.join(map(str, self.choices))}, got {value!r}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"must be a number from {self.low:g} to {self.high:g}, got {value!r}"
+        if self.whole and not float(value).is_integer():
+            return f"must be a whole number from {self.low:g} to {self.high:g}, got {value!r}"
         assert self.low is not None and self.high is not None
         # A NaN fails both comparisons, and is refused with them.
         return None if self.low <= value <= self.high else f"must lie in {self.low:g} to {self.high:g}, got {value!r}"
@@ -61,7 +68,7 @@ class LossSpec:
     name: str
     """The name in recipes and reports."""
     family: str
-    """distribution (a sum over pixels), region (an overlap of sets) or compound."""
+    """distribution (a mean over pixels), region (an overlap of sets), boundary (distances), topology (skeletons) or compound."""
     formula: str
     """ASCII; p is the sigmoid of the logit, g the target, sums and means over pixels."""
     parameters: Mapping[str, ParameterSpec]
@@ -69,12 +76,26 @@ class LossSpec:
     source: str
     """Paper and equation."""
     needs: tuple[str, ...] = ()
-    """What `function` takes besides logits, target and mask: names within `aux` ("distance", "skeleton"), or "progress"."""
+    """The maps of `data_utils.maps` that `function` takes besides logits, target and mask, by name."""
+    uses_progress: bool = False
+    """Whether `function` also takes `progress` (0 to 1, or None): for weights that move while training."""
     perfect: float = 0.0
-    """The value, at the default parameters, of logits that are right and certain everywhere."""
+    """The value, at the default parameters, of logits that are right and certain everywhere; no prediction costs less."""
+    spatial: bool = False
+    """Whether it matters where in the image a pixel lies; otherwise shuffling the pixels changes nothing."""
+    monotone: bool = True
+    """Whether moving a pixel towards its target never costs. False where a distance or skeleton of the prediction jumps as it moves."""
+    detached: bool = False
+    """Whether a factor is held constant for the gradient (a term scaled to its partner), so that the gradient is not that of the value."""
     cost: str = "pixel"
-    """pixel: elementwise passes only; overlap: three sums and one pass; distance: a distance transform as well."""
+    """pixel: elementwise passes; overlap: three sums and one pass; sort: pixels are sorted; morphology: repeated erosions;
+    distance: a distance transform of the prediction at every step."""
     when: str
     """When a researcher would take it, in a sentence."""
     function: Callable[..., Tensor]
-    """function(logits_N1HW, target_N1HW, mask_N1HW or None, **parameters) -> scalar, in fp32 or fp64."""
+    """function(logits_N1HW, target_N1HW, mask_N1HW or None, **parameters, **maps) -> scalar, in fp32 or fp64."""
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (("family", self.family, FAMILIES), ("cost", self.cost, COSTS)):
+            if value not in allowed:
+                raise ValueError(f"loss {self.name!r}: {name} must be one of {', '.join(allowed)}, got {value!r}")

@@ -15,16 +15,24 @@ from torch import Tensor
 BINS = 1000
 
 
-def probability_histogram(probability: Tensor, membrane: Tensor, bins: int = BINS) -> Tensor:
+def probability_histogram(probability: Tensor, membrane: Tensor, bins: int = BINS, *, counted: Tensor | None = None) -> Tensor:
     """Counts [2, bins], int64, on the device of the probabilities: row 0 the pixels that are no membrane, row 1 those that are.
 
     Args:
         probability: membrane probability in [0, 1], any shape; taken in fp32. Bin k holds k / bins <= p < (k + 1) / bins, and the last bin
             1 as well. Values outside [0, 1] are counted in the first or last bin; NaN is the caller's to refuse.
         membrane: bool, the same shape.
+        bins: their number.
+        counted: bool, the same shape; pixels where it is False are left out. None: all count.
     """
     if probability.shape != membrane.shape:
         raise ValueError(f"probability and membrane must have the same shape, got {list(probability.shape)} and {list(membrane.shape)}")
+    if counted is not None:
+        if counted.shape != probability.shape or counted.dtype != torch.bool:
+            raise ValueError(
+                f"counted must be bool {list(probability.shape)} like the probability, got {counted.dtype} {list(counted.shape)}"
+            )
+        probability, membrane = probability[counted], membrane[counted]
     index = (probability.detach().to(torch.float32) * bins).to(torch.int64).clamp_(0, bins - 1)
     index += bins * membrane.to(torch.int64)
     return torch.bincount(index.reshape(-1), minlength=2 * bins).reshape(2, bins)

@@ -8,7 +8,7 @@ import numpy as np
 from unet.metrics.challenge import challenge_scores
 
 
-def sanity_rows(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray) -> list[dict[str, Any]]:
+def sanity_rows(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, counted_ZHW: np.ndarray | None = None) -> list[dict[str, Any]]:
     """Return the scores of three predictions on the given sections, each a dict of name, membrane_dice, v_rand, v_info, threshold and side.
 
     "all membrane", "all cell", and "best intensity threshold": membrane wherever the image is at most (side "dark") or at least (side
@@ -21,9 +21,10 @@ def sanity_rows(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray) -> list[dict[str,
     Args:
         raw_ZHW: [Z, H, W], any real type, finite.
         membrane_ZHW: bool [Z, H, W], True = membrane.
+        counted_ZHW: bool [Z, H, W], True where the label is known: other pixels are in no score. None: it is known everywhere.
 
     Raises:
-        ValueError: The shapes differ or the image is not finite.
+        ValueError: The shapes differ, the image is not finite, or no label is known.
     """
     if raw_ZHW.shape != membrane_ZHW.shape or raw_ZHW.ndim != 3 or raw_ZHW.size == 0:
         raise ValueError(
@@ -33,20 +34,35 @@ def sanity_rows(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray) -> list[dict[str,
         section = int((~np.isfinite(raw_ZHW)).any(axis=(1, 2)).argmax())
         raise ValueError(f"an intensity threshold needs finite pixels, but section {section} holds NaN or infinity.")
     membrane_ZHW = membrane_ZHW.astype(bool)
-    side, threshold = _best_threshold(raw_ZHW, membrane_ZHW)
+    counted_ZHW = np.ones_like(membrane_ZHW) if counted_ZHW is None else counted_ZHW
+    if counted_ZHW.shape != membrane_ZHW.shape or counted_ZHW.dtype != bool or not counted_ZHW.any():
+        raise ValueError(
+            f"counted must be bool {membrane_ZHW.shape} with at least one pixel whose label is known, got {counted_ZHW.dtype} "
+            f"{counted_ZHW.shape} with {np.count_nonzero(counted_ZHW)}."
+        )
+    side, threshold = _best_threshold(raw_ZHW[counted_ZHW], membrane_ZHW[counted_ZHW])
     dark_or_bright_ZHW = raw_ZHW <= threshold if side == "dark" else raw_ZHW >= threshold
+    truth = (membrane_ZHW, counted_ZHW)
     return [
-        _row("all membrane", np.ones_like(membrane_ZHW), membrane_ZHW),
-        _row("all cell", np.zeros_like(membrane_ZHW), membrane_ZHW),
-        _row("best intensity threshold", dark_or_bright_ZHW, membrane_ZHW, threshold=threshold, side=side),
+        _row("all membrane", np.ones_like(membrane_ZHW), *truth),
+        _row("all cell", np.zeros_like(membrane_ZHW), *truth),
+        _row("best intensity threshold", dark_or_bright_ZHW, *truth, threshold=threshold, side=side),
     ]
 
 
 def _row(
-    name: str, predicted_ZHW: np.ndarray, membrane_ZHW: np.ndarray, *, threshold: float | None = None, side: str | None = None
+    name: str,
+    predicted_ZHW: np.ndarray,
+    membrane_ZHW: np.ndarray,
+    counted_ZHW: np.ndarray,
+    *,
+    threshold: float | None = None,
+    side: str | None = None,
 ) -> dict[str, Any]:
-    hits, predicted, actual = (int(np.count_nonzero(mask)) for mask in (predicted_ZHW & membrane_ZHW, predicted_ZHW, membrane_ZHW))
-    scores = challenge_scores(~membrane_ZHW, (~predicted_ZHW).astype(np.uint8))
+    hits, predicted, actual = (
+        int(np.count_nonzero(mask & counted_ZHW)) for mask in (predicted_ZHW & membrane_ZHW, predicted_ZHW, membrane_ZHW)
+    )
+    scores = challenge_scores(~membrane_ZHW & counted_ZHW, (~predicted_ZHW).astype(np.uint8))
     return {
         "name": name,
         "membrane_dice": float(_dice(hits, predicted, actual)),
@@ -62,10 +78,10 @@ def _dice(hits: Any, predicted: Any, actual: int) -> Any:
     return np.where(predicted + actual == 0, 1.0, 2.0 * hits / np.maximum(predicted + actual, 1))
 
 
-def _best_threshold(raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray) -> tuple[str, float]:
+def _best_threshold(raw: np.ndarray, membrane: np.ndarray) -> tuple[str, float]:
     """Return the side and the grey value of the best membrane Dice; of equal ones the dark side and the fewest predicted pixels."""
-    values, total = np.unique(raw_ZHW, return_counts=True)
-    index = np.searchsorted(values, raw_ZHW[membrane_ZHW])
+    values, total = np.unique(raw, return_counts=True)
+    index = np.searchsorted(values, raw[membrane])
     hits = np.bincount(index, minlength=values.size)
     actual = int(hits.sum())
     dark = _dice(np.cumsum(hits), np.cumsum(total), actual)

@@ -55,12 +55,32 @@ def needy(logits, target, mask, *, distance, progress):
 
 
 def test_a_loss_that_needs_a_map_gets_it_or_says_so():
-    spec = dataclasses.replace(LOSSES["bce"], name="needy", parameters={}, needs=("distance", "progress"), function=needy)
-    loss = make_loss({"needy": spec}, "needy", {})
+    spec = dataclasses.replace(LOSSES["bce"], name="needy", parameters={}, needs=("distance",), uses_progress=True, function=needy)
+    loss = make_loss(spec, {})
     logits = torch.ones(1, 1, 2, 2)
+    assert loss.needs == ("distance",)
     assert loss(logits, logits, aux={"distance": 3 * logits}, progress=0.5).item() == 1.5
-    with pytest.raises(ValueError, match="loss 'needy' needs distance"):
-        loss(logits, logits, progress=0.5)
+    # The map of another precision is brought to that of the arithmetic.
+    assert loss(logits.half(), logits, aux={"distance": 3 * logits.double()}, progress=0.5).dtype == torch.float32
+    with pytest.raises(ValueError, match=r"loss 'needy' needs the map distance of its target, got skeleton: pass aux=maps_of\(target"):
+        loss(logits, logits, aux={"skeleton": logits}, progress=0.5)
+    with pytest.raises(ValueError, match=r"needs a map 'distance' of shape \[1, 1, 2, 2\], got \[2, 2\]"):
+        loss(logits, logits, aux={"distance": logits[0, 0]}, progress=0.5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"), [({"family": "other"}, "family must be one of distribution"), ({"cost": "free"}, "cost must be")]
+)
+def test_an_entry_that_cannot_be_is_refused(wrong, match):
+    with pytest.raises(ValueError, match=match):
+        dataclasses.replace(LOSSES["bce"], **wrong)
+
+
+def test_a_count_is_a_whole_number():
+    spec = ParameterSpec(default=3, low=1, high=9, whole=True, meaning="m", source="s")
+    assert spec.problem_with(4) is None and spec.problem_with(4.0) is None
+    assert spec.problem_with(2.5) == "must be a whole number from 1 to 9, got 2.5"
+    assert spec.problem_with(float("nan")) is not None
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,20 @@ def test_shapes_and_thresholds_are_checked():
         probability_histogram(torch.zeros(2), torch.zeros(2, 1, dtype=torch.bool))
     with pytest.raises(ValueError, match="must lie in 0 to 1, got 1.5"):
         dice_at(torch.zeros(2, 10), 1.5)
+
+
+def test_pixels_that_do_not_count_are_left_out():
+    rng = np.random.default_rng(0)
+    probability, membrane, counted = rng.random((3, 5, 7)).astype(np.float32), rng.random((3, 5, 7)) < 0.3, rng.random((3, 5, 7)) < 0.6
+    tensors = [torch.from_numpy(array) for array in (probability, membrane, counted)]
+    counts = probability_histogram(*tensors[:2], 20, counted=tensors[2])
+    assert counts.sum() == counted.sum()
+    assert torch.equal(counts, probability_histogram(torch.from_numpy(probability[counted]), torch.from_numpy(membrane[counted]), 20))
+    assert torch.equal(
+        probability_histogram(*tensors[:2], counted=torch.ones(3, 5, 7, dtype=torch.bool)), probability_histogram(*tensors[:2])
+    )
+    assert probability_histogram(*tensors[:2], counted=torch.zeros(3, 5, 7, dtype=torch.bool)).sum() == 0
+    with pytest.raises(ValueError, match=r"counted must be bool \[3, 5, 7\] like the probability, got torch.bool \[5, 7\]"):
+        probability_histogram(*tensors[:2], counted=tensors[2][0])
+    with pytest.raises(ValueError, match=r"got torch.float32 \[3, 5, 7\]"):
+        probability_histogram(*tensors[:2], counted=tensors[0])

@@ -87,6 +87,33 @@ def test_refused():
         sanity_rows(stack(1, math.nan, 3, 4, dtype=np.float32), stack(1, 0, 0, 0, dtype=bool))
 
 
+def test_pixels_of_unknown_label_are_in_no_row():
+    """The last column is unknown; whatever the image and the labels hold there, the rows are those of the first three."""
+    first = rows_of(stack(200, 10, 200), stack(0, 1, 0, dtype=bool))
+    for grey, label in ((10, 0), (200, 1), (5, 1), (255, 0)):
+        rows = sanity_rows(stack(200, 10, 200, grey), stack(0, 1, 0, label, dtype=bool), stack(1, 1, 1, 0, dtype=bool))
+        for row in rows:
+            assert row["membrane_dice"] == first[row["name"]]["membrane_dice"]
+            assert (row["threshold"], row["side"]) == (first[row["name"]]["threshold"], first[row["name"]]["side"])
+            assert row["v_rand"] == pytest.approx(first[row["name"]]["v_rand"], abs=0.05)
+
+
+def test_unknown_pixels_are_no_cell():
+    """Two cells and a bar of unknown pixels between them, which a prediction of "all cell" joins: only the two cells' pixels count."""
+    membrane, counted = stack(0, 0, 0, 0, 0, dtype=bool), stack(1, 1, 0, 1, 1, dtype=bool)
+    rows = {row["name"]: row for row in sanity_rows(stack(1, 2, 3, 4, 5), membrane, counted)}
+    # two cells of one half each in one segment: 2 (1/2) / (1/2 + 1)
+    assert sum([0.5**2, 0.5**2]) == 0.5
+    assert rows["all cell"]["v_rand"] == pytest.approx(2 * 0.5 / (0.5 + 1))
+
+
+def test_known_pixels_are_needed():
+    with pytest.raises(ValueError, match=r"at least one pixel whose label is known, got bool \(1, 4, 4\) with 0"):
+        sanity_rows(stack(1, 2, 3, 4), stack(1, 0, 0, 0, dtype=bool), stack(0, 0, 0, 0, dtype=bool))
+    with pytest.raises(ValueError, match=r"counted must be bool \(1, 4, 4\) .* got uint8 \(1, 4, 4\)"):
+        sanity_rows(stack(1, 2, 3, 4), stack(1, 0, 0, 0, dtype=bool), stack(1, 1, 1, 1))
+
+
 @pytest.mark.realdata
 def test_real_sections_24_to_29(isbi2012_folder: Path):
     raw = tifffile.imread(isbi2012_folder / "train-volume.tif")[24:]

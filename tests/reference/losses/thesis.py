@@ -19,7 +19,7 @@ def bce(logits, target, mask=None, *, label_smoothing=0.0) -> float:
         soft = g * (1 - label_smoothing) + label_smoothing / 2
         total += m * -(soft * np.log(p) + (1 - soft) * np.log(1 - p))
         pixels += m
-    return total / pixels
+    return total / max(pixels, 1.0)
 
 
 def focal(logits, target, mask=None, *, alpha=0.25, gamma=2.0) -> float:
@@ -30,7 +30,7 @@ def focal(logits, target, mask=None, *, alpha=0.25, gamma=2.0) -> float:
         alpha_t = alpha if g == 1 else 1 - alpha
         total += m * -alpha_t * (1 - p_t) ** gamma * np.log(p_t)
         pixels += m
-    return total / pixels
+    return total / max(pixels, 1.0)
 
 
 def dice(logits, target, mask=None, *, smooth=1.0, batch_reduce="image", empty="smooth") -> float:
