@@ -29,14 +29,14 @@ def _monai(class_name: str, **options: object) -> Callable[[], RivalLoss]:
     return build
 
 
-def _kornia(name: str, target_like: Callable[[Tensor], Tensor] | None = None, **options: object) -> Callable[[], RivalLoss]:
+def _kornia(name: str, target_like: Callable[[Tensor], Tensor] = Tensor.detach, **options: object) -> Callable[[], RivalLoss]:
     def build() -> RivalLoss:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # likewise
             from kornia import losses
 
             loss = getattr(losses, name)(**options)
-        return (lambda logits, target: loss(logits, target_like(target))) if target_like else loss
+        return lambda logits, target: loss(logits, target_like(target))
 
     return build
 

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from unet.losses.counts import SoftCounts, mean_over_sets, soft_counts
+from unet.losses.fraction import Fraction, fraction_loss
 from unet.losses.parameters import BATCH_REDUCE, EMPTY, FIXED_SMOOTH, SMOOTH
 from unet.losses.spec import LossSpec, ParameterSpec
 
 
 def dice(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Tensor | None, *, smooth: float, batch_reduce: str, empty: str) -> Tensor:
     """1 - (2 TP + s) / (sum p + sum g + s). Thesis eq. 5 (s = 1); Drozdzal et al. 2016."""
-    counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
-    value_K = 1.0 - (2.0 * counts.tp + smooth) / (counts.predicted + counts.actual + smooth)
-    return mean_over_sets(value_K, counts, empty)
+    fraction = Fraction(hits=2.0, tp=0.0, predicted=1.0, actual=1.0, smooth=smooth)
+    return fraction_loss(fraction, logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce, empty=empty)
 
 
 def dice_squared(

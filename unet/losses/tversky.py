@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from unet.losses.counts import mean_over_sets, soft_counts
+from unet.losses.fraction import Fraction, fraction_loss
 from unet.losses.parameters import BATCH_REDUCE, EMPTY, FIXED_SMOOTH, SMOOTH
 from unet.losses.spec import LossSpec, ParameterSpec
 
 
 def iou(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Tensor | None, *, smooth: float, batch_reduce: str, empty: str) -> Tensor:
     """1 - (TP + s) / (TP + FP + FN + s). Rahman and Wang 2016; thesis eq. 8."""
-    counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
-    value_K = 1.0 - (counts.tp + smooth) / (counts.predicted + counts.fn + smooth)
-    return mean_over_sets(value_K, counts, empty)
+    fraction = Fraction(hits=1.0, tp=-1.0, predicted=1.0, actual=1.0, smooth=smooth)
+    return fraction_loss(fraction, logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce, empty=empty)
 
 
 def tversky(
@@ -31,9 +31,8 @@ def tversky(
     empty: str,
 ) -> Tensor:
     """1 - (TP + s) / (TP + alpha FP + beta FN + s). Salehi et al. 2017 (alpha weighs FP); the thesis's eq. 7 prints the index."""
-    counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
-    value_K = 1.0 - (counts.tp + smooth) / (counts.tp + alpha * counts.fp + beta * counts.fn + smooth)
-    return mean_over_sets(value_K, counts, empty)
+    fraction = Fraction(hits=1.0, tp=1.0 - alpha - beta, predicted=alpha, actual=beta, smooth=smooth)
+    return fraction_loss(fraction, logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce, empty=empty)
 
 
 def focal_tversky(
