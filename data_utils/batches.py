@@ -161,8 +161,12 @@ class Crops:
         self._counted_ZHW = None if counted_ZHW is None else self._on_device(counted_ZHW.astype(np.uint8))
         self._maps_ZHW: dict[str, torch.Tensor] = {}
         for name in () if self.config.elastic_px else self.maps:
-            map_ZHW = np.stack([section_map(target_HW, name, positive=self.positive) for target_HW in target_ZHW])
-            self._maps_ZHW[name] = self._on_device(map_ZHW)
+            self._maps_ZHW[name] = self._on_device(self._map_of(name, target_ZHW, counted_ZHW))
+
+    def _map_of(self, name: str, target_ZHW: np.ndarray, counted_ZHW: np.ndarray | None) -> np.ndarray:
+        known_ZHW = [None] * len(target_ZHW) if counted_ZHW is None else counted_ZHW
+        sections = zip(target_ZHW, known_ZHW, strict=True)
+        return np.stack([section_map(target_HW, name, positive=self.positive, counted_HW=known) for target_HW, known in sections])
 
     def _on_device(self, array_ZHW: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array_ZHW).to(self.device)
@@ -202,7 +206,7 @@ class Crops:
             random_quarter_turns(image_N1HW, target_N1HW, others, generator=generator)
         if self.config.elastic_px:
             elastic_deformation(image_N1HW, target_N1HW, mask_N1HW, magnitude_px=self.config.elastic_px, generator=generator)
-            aux = maps_of(target_N1HW, self.maps, positive=self.positive) if self.maps else {}
+            aux = maps_of(target_N1HW, self.maps, positive=self.positive, mask_N1HW=mask_N1HW) if self.maps else {}
         return Batch(image_N1HW=image_N1HW, target_N1HW=target_N1HW, mask_N1HW=mask_N1HW, aux=aux)
 
     def _cut(self, stack_ZHW: torch.Tensor, places: list[tuple[int, int, int]]) -> torch.Tensor:

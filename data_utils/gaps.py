@@ -20,7 +20,7 @@ def cell_gap(cell_HW: np.ndarray) -> np.ndarray:
     """d1 + d2, the distances to the nearest and the second nearest 4-connected component; float32 [H, W], px.
 
     d1 is 0 inside a cell, and each distance is at most CAP_PX. With fewer than two cells nothing lies between two of them: the gap is the
-    diagonal hypot(H, W) everywhere. Ronneberger et al. 2015 (arXiv 1505.04597), eq. 2.
+    diagonal hypot(H, W) everywhere. A cell that unknown pixels cut counts as several. Ronneberger et al. 2015 (arXiv 1505.04597), eq. 2.
     """
     labels_HW = np.zeros(cell_HW.shape, np.int32)
     ndimage.label(cell_HW, output=labels_HW)

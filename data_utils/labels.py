@@ -1,5 +1,6 @@
 """Which label value means membrane, and which one "unknown". Labels are {0, 1}, {0, 255} or bool, and one more value where it is named."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,9 +79,7 @@ def _check_values(labels_ZHW: np.ndarray, values: np.ndarray, counts: np.ndarray
     listed = ", ".join(f"{values[i]:.6g} ({counts[i]} px)" for i in most)
     more = f" and {len(values) - 10} more" if len(values) > 10 else ""
     hint = "these look like probabilities: threshold them first" if labels_ZHW.dtype.kind == "f" else "make them binary first"
-    thirds = [value for value in sorted(met) if len(met) == 3 and value in range(256) and _are_classes(met - {value})]
-    say = " or ".join(f"`ignore: {value:g}`" for value in thirds)
-    hint += f"; or say {say}, if that is the value of pixels whose label is unknown" if say and ignore is None else ""
+    hint += _way_out(met) if ignore is None else ""
     beside = "" if ignore is None else f", beside {ignore}"
     raise DataError(
         f"{source}, section {section}: labels must be {{0, 1}}, {{0, 255}} or 1-bit{beside}, but hold {len(values)} values, by frequency:"
@@ -88,10 +87,27 @@ def _check_values(labels_ZHW: np.ndarray, values: np.ndarray, counts: np.ndarray
     )
 
 
+def _way_out(met: set[float]) -> str:
+    """Names `ignore` where two of three values are classes, and the third may be that of unknown pixels; 0.5 between 0 and 1 is none."""
+    thirds = [value for value in sorted(met) if len(met) == 3 and _are_classes(met - {value})]
+    say = " or ".join(f"`ignore: {value:g}`" for value in thirds if value in range(256))
+    if say:
+        return f"; or say {say}, if that is the value of pixels whose label is unknown"
+    if thirds and (thirds[0].is_integer() or math.isnan(thirds[0])):
+        return (
+            f"; or, if {thirds[0]:g} is the value of pixels whose label is unknown, write another there, such as 127, and say"
+            " `ignore: 127`, since `ignore` must be 0 to 255"
+        )
+    return ""
+
+
 def _check_ignored(met: set[float], source: str, ignore: int) -> None:
     """Raises DataError for an `ignore` that is one of the two classes. Where labels hold 1 and 255, either may be the third value."""
     if not isinstance(ignore, int) or isinstance(ignore, bool) or not 0 <= ignore <= 255:
-        raise ValueError(f"ignore must be a whole number in 0 to 255, or None, got {ignore!r}")
+        raise ValueError(
+            f"ignore must be a whole number in 0 to 255, or None, got {ignore!r}; if that is the value of pixels whose label is unknown,"
+            " write another there, such as 127"
+        )
     other = {1: 255.0, 255: 1.0}.get(ignore)
     if ignore == 0 or (other is not None and ignore in met and other not in met):
         pair = f"0 and {ignore}" if ignore else "0, and 1 or 255"

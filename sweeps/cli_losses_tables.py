@@ -10,6 +10,7 @@ from rich.text import Text
 
 from sweeps.cli_catalogue_tables import indented
 from sweeps.terminal_plot import Chart
+from unet.losses.composition import SIGN
 
 if TYPE_CHECKING:
     from sweeps.loss_shape import Shape
@@ -87,6 +88,10 @@ def _properties(row: Mapping[str, Any]) -> list[str]:
     )
     if row["detached"]:
         said.append("detached: a factor is held constant for the gradient, which is then not that of the value")
+    if balanced := [key.removesuffix(".balance") for key, of in row["parameters"].items() if of["default"] == "partner"]:
+        first = row["name"].split(SIGN)[0]
+        scaled = f"{' and '.join(balanced)} {'is' if len(balanced) == 1 else 'are'} scaled"
+        said.append(f"balanced: {scaled} to {first} at every step, so the value follows that of {first}")
     if row["uses_progress"]:
         said.append("moving: weights may change over the training")
     return said
@@ -107,7 +112,7 @@ def _plot(shape: "Shape", *, width: int, braille: bool) -> list[RenderableType]:
 
 
 def _in_a_recipe(row: Mapping[str, Any]) -> str:
-    terms = row["name"].split("+")
+    terms = row["name"].split(SIGN)
     if len(terms) > 1:
         return f"In a recipe:  losses: {{mix: {{sum: [{', '.join(terms)}], weights: search}}}}"
     return f"In a recipe:  losses: {{{row['name']}: {'search' if row['searched'] else '{}'}}}"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from sweeps.pipe import write_line
 from sweeps.progress import Mode
 
 console = Console(highlight=False, soft_wrap=True)
@@ -44,5 +45,4 @@ def program(name: str = "sweeps") -> str:
 
 def print_json(content: Any) -> None:
     """Write one JSON object on one line of standard output."""
-    sys.stdout.write(json.dumps(content) + "\n")
-    sys.stdout.flush()
+    write_line(sys.stdout, json.dumps(content))

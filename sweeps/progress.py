@@ -19,6 +19,7 @@ from typing import Literal, Self
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from sweeps.pipe import write_line
 from sweeps.progress_counts import Counts
 from sweeps.progress_table import duration, one_line, table
 
@@ -141,8 +142,7 @@ class SweepProgress:
 
     def _write(self, line: str) -> None:
         # Whole lines, however narrow the console: a log and a machine want no wrapping.
-        self._console.file.write(line + "\n")
-        self._console.file.flush()
+        write_line(self._console.file, line)
 
     def _tick(self) -> None:
         while not self._over.wait(PLAIN_EVERY_S):

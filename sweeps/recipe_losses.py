@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sweeps.recipe_constant import constant_problems
 from sweeps.recipe_errors import did_you_mean, fail, show
 from sweeps.recipe_parameters import function_problem, names_of, own_value, read_parameter
 from sweeps.recipe_sections import SLUG, SLUG_RULE
@@ -82,6 +83,7 @@ def _read_entry(name: str, value: Any) -> tuple[LossEntry | None, Problems]:
             space[key] = read
         elif not found:
             fixed[key] = read
+    problems += constant_problems(flat, fixed)
     space = {key: space[key] for key in spec.parameters if key in space}
     return LossEntry(function=flat.function, fixed=fixed, space=space), problems
 
@@ -98,9 +100,8 @@ def _flat(name: str, value: Any) -> tuple[FlatSum | None, Problems]:
     named = isinstance(value, Mapping) and "loss" in value
     function = value["loss"] if named else name
     if problem := function_problem(function):
-        second = "" if named or SIGN in name else ", or {loss: NAME} for one under a second name, or {sum: [NAME, NAME]} for several in one"
-        message, mean, nearest = problem.partition("; did you mean")
-        return None, [(("loss",) if named else (), message + second + mean + nearest)]
+        second = "" if named or SIGN in name else "; {loss: NAME} is one under a second name, {sum: [NAME, NAME]} several in one"
+        return None, [(("loss",) if named else (), problem + second)]
     spec = loss_spec(function)
     if value == "search":
         searched = {key: "search" for key, parameter in spec.parameters.items() if parameter.searchable}

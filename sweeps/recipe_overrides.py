@@ -6,6 +6,7 @@ from typing import Any
 
 from sweeps.recipe_errors import KeyPath, Problem, RecipeError, show
 from sweeps.recipe_file import Document, parse_yaml
+from sweeps.recipe_sum_overrides import reach_into_sum
 from unet.losses.composition import SIGN
 
 Order = tuple[int, int]
@@ -18,16 +19,16 @@ class Places:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._options: list[tuple[KeyPath, str]] = []
+        self._options: list[tuple[KeyPath, int, str]] = []
 
-    def set(self, path: KeyPath, option: str) -> None:
-        """From now on, the path and all below it came from the option."""
-        self._options.append((path, option))
+    def set(self, path: KeyPath, option: str, *, made: int = 0) -> None:
+        """From now on, the path and all below it came from the option, and so did the last `made` sections above it, by themselves."""
+        self._options.append((path, made, option))
 
     def of(self, path: KeyPath) -> tuple[str, Order]:
         """The place of a path, and its order in the list of problems."""
-        for number, (start, option) in reversed(list(enumerate(self._options))):
-            if path[: len(start)] == start:
+        for number, (end, made, option) in reversed(list(enumerate(self._options))):
+            if path[: len(end)] == end or (len(path) >= len(end) - made and path == end[: len(path)]):
                 return option, (_AFTER_THE_FILE + number, 0)
         return self._document.place_of(path)
 
@@ -43,11 +44,12 @@ def apply_overrides(raw: dict[str, Any], places: Places, overrides: Sequence[str
             if not equals or not all(path):
                 raise ValueError(f"must be KEY=VALUE with a dotted key, such as train.epochs=20; got {show(text)}")
             value = parse_override(value_text, option)
-            _set(raw, path, value)
+            reach_into_sum(raw, path, value)
+            made = _set(raw, path, value)
         except ValueError as error:
             problems.append(Problem(message=str(error), place=option, order=(_AFTER_THE_FILE + number, 0)))
         else:
-            places.set(path, option)
+            places.set(path, option, made=made)
     return problems
 
 
@@ -104,20 +106,30 @@ def _with_dotted_parameter(raw: dict[str, Any], path: KeyPath) -> KeyPath:
     return (*path[:2], ".".join(path[2:4]), *path[4:])
 
 
-def _set(raw: dict[str, Any], path: KeyPath, value: object) -> None:
+def _set(raw: dict[str, Any], path: KeyPath, value: object) -> int:
+    """Set the value, with the sections that it needs; how many of them were not there before."""
     section: Any = raw
-    for depth, part in enumerate(path[:-1], start=1):
-        section = section[int(part)] if _is_place(section, part) else section.setdefault(part, {})
-        if _is_place(section, path[depth]):
-            continue
-        if not isinstance(section, dict):
-            above = ".".join(path[:depth])
-            whole = f"--set '{above}={{{path[-1]}: ...}}'"
+    made = 0
+    for depth, part in enumerate(path):
+        here = ".".join(path[:depth])
+        if not isinstance(section, dict | list):
+            whole = f"--set '{here}={''.join(f'{{{key}: ' for key in path[depth:])}...{'}' * (len(path) - depth)}'"
             # The user's mistake, not a wrong type of ours.
-            raise ValueError(f"{above} is {show(section)}, not a mapping; set it as a whole, such as {whole}")  # noqa: TRY004
-    section[int(path[-1]) if isinstance(section, list) else path[-1]] = value
+            raise ValueError(f"{here} is {show(section)}, not a mapping; set it as a whole, such as {whole}")  # noqa: TRY004
+        within: Any = section
+        key = _position(section, part, here) if isinstance(section, list) else part
+        if depth + 1 == len(path):
+            within[key] = value
+        elif isinstance(section, dict) and part not in section:
+            within[key] = {}
+            made += 1
+        section = within[key]
+    return made
 
 
-def _is_place(section: object, part: str) -> bool:
-    """Whether `part` is a position of a list, counted from 0, such as the 1 in losses.mix.weights.1."""
-    return isinstance(section, list) and part.isdecimal() and int(part) < len(section)
+def _position(section: list[Any], part: str, here: str) -> int:
+    """The position in a list, counted from 0, such as the 1 in losses.mix.weights.1."""
+    if part.isdecimal() and int(part) < len(section):
+        return int(part)
+    has = f"has positions 0 to {len(section) - 1}" if section else "is an empty list"
+    raise ValueError(f"{here} {has}; got {show(int(part) if part.isdecimal() else part)}")

@@ -8,11 +8,14 @@ from sweeps.recipe_errors import did_you_mean, show
 from sweeps.recipe_values import Allowed, Problems, read_domain
 from sweeps.space import Choice, Domain, Float, Int, Value
 from unet.losses import LOSSES, LossSpec, ParameterSpec
-from unet.losses.composition import SIGN
+from unet.losses.composition import SIGN, Sum
 
 
 def function_problem(function: object) -> str | None:
-    """What is wrong with a loss's name in the registry, or with a sum's such as dice+focal; None when it is one."""
+    """What is wrong with a loss's name in the registry, or with a sum's such as dice+focal; None when it is one.
+
+    The whole list of losses is told only where no name is near: it would bury the one that is.
+    """
     terms = function.split(SIGN) if isinstance(function, str) else [function]
     unknown = [term for term in terms if not isinstance(term, str) or term not in LOSSES]
     if not unknown:
@@ -21,7 +24,9 @@ def function_problem(function: object) -> str | None:
         return f"{show(function)} is no sum of losses: a {SIGN} stands between two names, such as dice{SIGN}focal"
     inside = f" in {show(function)}" if len(terms) > 1 else ""
     listed = ", ".join(map(show, unknown))
-    return f"unknown loss {listed}{inside}; allowed: {', '.join(LOSSES)}{did_you_mean(unknown[0], LOSSES)}"
+    near = [hint.removeprefix("; ") for term in unknown if (hint := did_you_mean(term, LOSSES))]
+    allowed = f"{' '.join(near)} all: sweeps losses" if near else f"allowed: {', '.join(LOSSES)}"
+    return f"unknown loss {listed}{inside}; {allowed}"
 
 
 def own_value(parameter: ParameterSpec, value: Any) -> Value:
@@ -34,6 +39,8 @@ def own_value(parameter: ParameterSpec, value: Any) -> Value:
 def read_parameter(key: str, setting: Any, spec: LossSpec) -> tuple[Any, Problems]:
     """The value or domain of one parameter; None beside the problems, when there are any. Paths start below the parameter."""
     if key not in spec.parameters:
+        if isinstance(spec.function, Sum) and key in spec.function.terms:
+            return None, [((), f"{key} is a term, not a parameter; write it with a dot: {_dotted(key, setting, spec)}")]
         message = f"unknown parameter of {spec.name}; allowed: {names_of(spec)}, loss{did_you_mean(key, [*spec.parameters, 'loss'])}"
         return None, [((), message)]
     parameter = spec.parameters[key]
@@ -62,6 +69,17 @@ def registry_domain(parameter: ParameterSpec) -> Domain | None:
 def names_of(spec: LossSpec) -> str:
     """The parameters of a loss, listed."""
     return ", ".join(spec.parameters) or f"none, {spec.name} has no parameters"
+
+
+def _dotted(label: str, setting: Any, spec: LossSpec) -> str:
+    """What was written below a term, as a sum that is written out has it: focal.gamma: 2."""
+    if setting == "search":
+        searched = [key for key, parameter in spec.parameters.items() if parameter.searchable and key.startswith(f"{label}.")]
+        return ", ".join(f"{key}: search" for key in searched)
+    if not isinstance(setting, Mapping) or not setting:
+        return f"{label}.weight: ..."
+    values = {key: "{...}" if isinstance(value, Mapping) else show(value).strip("'") for key, value in setting.items()}
+    return ", ".join(f"{label}.{key}: {value}" for key, value in values.items())
 
 
 def _allowed(parameter: ParameterSpec) -> Allowed:

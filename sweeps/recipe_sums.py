@@ -43,7 +43,8 @@ class _Term:
 
 def flatten_sum(value: Mapping[str, Any]) -> tuple[FlatSum | None, Problems]:
     """The sum as one loss; None when its terms are not known well enough to read on."""
-    problems: Problems = [((key,), _beside(key)) for key in value if key not in _KEYS]
+    labels = labels_of(value["sum"])
+    problems: Problems = [((key,), _beside(key, labels)) for key in value if key not in _KEYS]
     terms, found = _terms(value["sum"])
     problems += found
     if found:
@@ -59,7 +60,19 @@ def flatten_sum(value: Mapping[str, Any]) -> tuple[FlatSum | None, Problems]:
     return flat, problems
 
 
-def _beside(key: str) -> str:
+def labels_of(terms: Any) -> list[str]:
+    """What a sum calls its terms, as they stand: dice, focal, focal_2; an empty text for what is no term."""
+    names = [item if isinstance(item, str) else next(map(str, item), "") if isinstance(item, Mapping) else "" for item in _listed(terms)]
+    return [name if names[:i].count(name) == 0 else f"{name}_{names[: i + 1].count(name)}" for i, name in enumerate(names)]
+
+
+def _listed(terms: Any) -> list[Any]:
+    return list(terms) if isinstance(terms, list | tuple) else []
+
+
+def _beside(key: str, labels: list[str]) -> str:
+    if key and key in labels:
+        return f"is a term of the sum: its parameters stand inside it, in the list, at position {labels.index(key)} counted from 0"
     if key == "loss":
         return f"cannot stand beside sum: write either loss: dice{SIGN}focal, or sum: [dice, focal]"
     if "." in key:
@@ -140,7 +153,7 @@ def _take_weights(flat: FlatSum, labels: list[str], weights: Any) -> Problems:
     if not isinstance(weights, list | tuple):
         return [(("weights",), f"{rule}; got {show(weights)}{did_you_mean(weights, ['search'])}")]
     if len(weights) != len(labels):
-        return [(("weights",), f"{rule}; got {len(weights)}")]
+        return [(("weights",), f"{rule}; got a list of {len(weights)}")]
     if weights[0] == "search":
         return [(("weights", "0"), "the first weight is not searched, since only ratios matter; write a number or a domain")]
     for position, (label, weight) in enumerate(zip(labels, weights, strict=True)):

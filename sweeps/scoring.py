@@ -33,7 +33,8 @@ class Scored:
     per_section: list[dict[str, Any]]
     """One row a test section."""
     pictures: dict[str, np.ndarray]
-    """`section` [K], `raw` [K,H,W] uint8, `membrane` [K,H,W] bool, `probability` [K,H,W] uint8: the best and the worst test section."""
+    """`section` [K], `raw` [K,H,W] uint8, `membrane` [K,H,W] bool, `probability` [K,H,W] uint8: the best and the worst test section. Where
+    labels are partial also `counted` [K,H,W] bool, True where known."""
 
 
 def _probability(run: Run, raw_ZHW: np.ndarray) -> np.ndarray:
@@ -98,18 +99,19 @@ def _apply(counts: torch.Tensor, challenge: ChallengeScores, calibration: dict[s
     }
 
 
-def _pictures(per_section: list[dict[str, Any]], raw: np.ndarray, membrane: np.ndarray, probability: np.ndarray) -> dict[str, np.ndarray]:
+def _pictures(per_section: list[dict[str, Any]], raw: np.ndarray, truth: _Truth, probability: np.ndarray) -> dict[str, np.ndarray]:
     dice = np.array([row["membrane_dice"] for row in per_section])
     order = np.argsort(dice)[: np.count_nonzero(~np.isnan(dice))]  # NaN comes last: a section of which nothing is known
     chosen = sorted({int(order[-1]), int(order[0])}, key=lambda index: -per_section[index]["membrane_dice"])
     raw = raw[chosen].astype(np.float32)
     low, high = float(raw.min()), float(raw.max())
-    return {
+    pictures = {
         "section": np.array([per_section[index]["section"] for index in chosen]),
         "raw": np.round((raw - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8),
-        "membrane": membrane[chosen],
+        "membrane": truth.membrane_ZHW[chosen],
         "probability": np.round(probability[chosen] * 255.0).astype(np.uint8),
     }
+    return pictures if truth.counted_ZHW is None else pictures | {"counted": truth.counted_ZHW[chosen]}
 
 
 def score_run(run: Run, raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, split: Split, counted_ZHW: np.ndarray | None = None) -> Scored:
@@ -139,7 +141,7 @@ def score_run(run: Run, raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, split: Sp
         scores=_known(scores),
         calibration=_known(calibration),
         per_section=[_known(row) for row in per_section],
-        pictures=_pictures(per_section, raw_ZHW[test_at], truth.membrane_ZHW, probability),
+        pictures=_pictures(per_section, raw_ZHW[test_at], truth, probability),
     )
 
 

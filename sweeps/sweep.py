@@ -116,7 +116,8 @@ def _describe(recipe: Recipe, stack: Stack) -> dict[str, Any]:
     for split in (search, *finalists):
         check_counted(stack.counted_ZHW, vars(split), name=stack.name)
     scored = {"search": search.test, "finalist": sorted(section for split in finalists for section in split.test)}
-    return describe_data(stack, str(data.source), scored)
+    source = data.source if data.images is None else f"{data.images} and {data.labels}"
+    return describe_data(stack, source, scored)
 
 
 def _check_crops(recipe: Recipe, stack: Stack) -> None:

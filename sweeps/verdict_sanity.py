@@ -59,7 +59,9 @@ def _why(
     scored = [(value, trial) for trial in search if (value := score_of(trial, objective)) is not None]
     if scored and contender.configurations:
         value, trial = (max if maximise else min)(scored, key=lambda pair: pair[0])
-        clauses.append(f"best of {len(search)} in the search {number(value)} ({trial.trial_id}, {trial.state})")
+        # The score beside it is of the finalists' sections, and sections differ.
+        best = f"{number(value)} on the search's own sections ({trial.trial_id}, {trial.state})"
+        clauses.append(f"best of {len(search)} in the search {best}")
     failed = sum(trial.state == "failed" for trial in search)
     clauses += [f"{failed} of {len(search)} trials of the search failed"] if failed else []
     return "; ".join([*clauses, *_registry(contender.function)])
@@ -72,9 +74,7 @@ def _rising(contender: Contender, index: int, objective: str, *, maximise: bool)
 
 
 def _registry(function: str) -> list[str]:
-    from unet.losses import loss_spec
+    from unet.losses import LOSSES
 
-    try:
-        return [f"the registry takes it {loss_spec(function).when}"]
-    except ValueError:  # a record of a loss that the registry has no more
-        return []
+    # What holds of every sum says nothing of this one, and a record may hold a loss that the registry has no more.
+    return [f'registry: "{LOSSES[function].when}"'] if function in LOSSES else []

@@ -45,7 +45,6 @@ class TrialLog:
 class TrialWorker(tune.Trainable):
     """Runs one trial after the other; one call of `step` is one epoch, the last one scores and ends the trial."""
 
-
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the trial of `config["plan"]`."""
         self._begin(config)

@@ -15,6 +15,7 @@ from sweeps.bench.pairs import SAME, Comparison, circumstances, pick_device
 from sweeps.bench.sections import DESCRIPTION
 from sweeps.bench.share import step_ms
 from sweeps.bench.step import StepBench, bench_step
+from sweeps.pipe import write_line
 from unet.losses import LOSSES
 from unet.precision import resolve_precision
 
@@ -28,8 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     lines = _step(options, device) if options.what == "step" else _loss(options, device)
     for line in lines:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()  # a row is there as soon as it is measured
+        write_line(sys.stdout, line)  # a row is there as soon as it is measured
     return 0
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch._dynamo.utils import counters
 
 Call = Callable[[Tensor, Tensor], Tensor]
 
@@ -23,7 +22,9 @@ class Compilation:
 
 def compile_loss(loss: Call, logits_N1HW: Tensor, target_N1HW: Tensor) -> tuple[Call, Compilation]:
     """The compiled form of `loss(logits, target)`, warmed up at these shapes. What was compiled before is forgotten."""
-    torch._dynamo.reset()  # one code object serves all losses, and few versions of it are kept
+    from torch._dynamo.utils import counters  # a second to import, and only this needs it
+
+    torch.compiler.reset()  # one code object serves all losses, and few versions of it are kept
     counters.clear()
     compiled = torch.compile(loss)
     begin = time.perf_counter()

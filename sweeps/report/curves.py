@@ -80,15 +80,14 @@ def bundle(loss: LossView, overview: Overview, x: str) -> Bundle | None:
 
 def draw(overview: Overview, layout: Layout) -> Figure:
     """Draw the figure."""
-    panels = {x: [made for loss in overview.losses if (made := bundle(loss, overview, x))] for x in ("epoch", "train_seconds")}
+    panels = _panels(overview)
     if not panels["epoch"]:
         raise NothingToShow("no trial has a learning curve with a finite score.")
     margin = 20.0 + max(text_width(made.loss.label, 13) for made in panels["epoch"])
     left, top, height = (48.0, 44.0, 330.0) if not layout.narrow else (42.0, 40.0, 260.0)
     figure = new_figure(layout, top + height + 58 + (height + 92 if layout.narrow else 0))
     width = layout.width_px - left - margin if layout.narrow else (layout.width_px - 2 * (left + margin)) / 2
-    shown = [made for group in panels.values() for made in group[: num_named(len(group))]]
-    low, high = _limits(shown, overview)
+    low, high = _limits(panels, overview)
     for number, (x, label) in enumerate((("epoch", "epoch"), ("train_seconds", "train seconds"))):
         across, down = (0.0, number * (height + 92)) if layout.narrow else (number * layout.width_px / 2, 0.0)
         axes = axes_at(figure, left=left + across, top=top + down, width=width, height=height)
@@ -105,8 +104,13 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     return figure
 
 
-def _limits(bundles: list[Bundle], overview: Overview) -> tuple[float, float]:
-    """The upper part, where losses differ: from where the slowest is after a third of its epochs."""
+def _panels(overview: Overview) -> dict[str, list[Bundle]]:
+    return {x: [made for loss in overview.losses if (made := bundle(loss, overview, x))] for x in ("epoch", "train_seconds")}
+
+
+def _limits(panels: dict[str, list[Bundle]], overview: Overview) -> tuple[float, float]:
+    """The upper part, where losses differ: from where the slowest of the named is after a third of its epochs."""
+    bundles = [made for group in panels.values() for made in group[: num_named(len(group))]]
     third = min(made.mean[len(made.mean) // 3] for made in bundles)
     top = max(max(made.high) for made in bundles)
     bottom = min(third, overview.target or third)
@@ -141,9 +145,12 @@ def caption(overview: Overview) -> str:
         what = f"The best configuration of each loss, up to {count(runs, 'run')} each: the line is the mean{band}."
     else:
         what = "The best trial of each loss in the search."
+    panels = _panels(overview)
+    below = panels["epoch"] and any(made.mean[0] < _limits(panels, overview)[0] for made in panels["epoch"])
+    first = " The first epochs lie below the axis." if below else ""
     return (
-        f"{what} Scores while training are at the best threshold, on the sections that decisions may look at. "
-        f"The first epochs lie below the axis.{unnamed_note(sum(bool(runs_of(loss, overview)) for loss in overview.losses))}"
+        f"{what} Scores while training are at the best threshold, on the sections that decisions may look at."
+        f"{first}{unnamed_note(sum(bool(runs_of(loss, overview)) for loss in overview.losses))}"
     )
 
 

@@ -38,6 +38,7 @@ def _data(overview: Overview) -> list[str]:
     sentences = [f"The data were {name}" + (f" ({'; '.join(what)})." if what else ".")]
     if rule:
         sentences.append(f"Of the labels, {clean(rule, 200)}.")
+        sentences += ["Pixels of unknown label count neither for losses nor for scores."] if " is unknown (" in str(rule) else []
     if positive := dig(recipe, "data.positive"):
         sentences.append(f"The positive class of the losses was {clean(positive, 40)}; all scores are of membranes.")
     return sentences
@@ -105,12 +106,13 @@ def _search(overview: Overview) -> list[str]:
 
 
 def _loss(loss: LossView, overview: Overview) -> str:
-    """A loss's name, what it is where the name does not say it, and the ranges of what was searched of its own parameters."""
+    """A loss's name, what it is where the name does not say it, and of its own parameters what was searched and what was held elsewhere."""
     entry = dig(overview.record.recipe, "losses", {}).get(loss.name)
     ranges = [] if loss.function == loss.name else [short(loss.function, 60)]
     for key, value in entry.items() if isinstance(entry, Mapping) else ():
         if isinstance(value, Mapping) and (said := _domain(value)):
             ranges.append(f"{short(key, 40)} {said}")
+    ranges += [f"{short(key, 40)} held at {say_value(value)}" for key, value in overview.held(loss).items()]
     return short(loss.name, 40) + (f" ({', '.join(ranges)})" if ranges else "")
 
 

@@ -109,10 +109,23 @@ class Overview:
         return sorted(scored, key=lambda pair: pair[0], reverse=self.maximise)[0][1]
 
     def tuned(self, loss: LossView) -> Mapping[str, Any]:
-        """Return what was searched of a loss's configuration, with its best values; all its parameters where nothing was."""
+        """Return a loss's configuration: what was searched, with its best values, or all parameters where nothing was; and what is held."""
         best = self.best_of(loss.search)
         trial = loss.runs[0] if loss.runs else best
-        return (trial.suggestion if trial else {}) or loss.row.get("params") or {}
+        searched = (trial.suggestion if trial else {}) or loss.row.get("params") or {}
+        return dict(searched) | {f"loss.{key}": value for key, value in self.held(loss).items() if f"loss.{key}" not in searched}
+
+    def held(self, loss: LossView) -> Mapping[str, Any]:
+        """Return the loss's own parameters that the recipe holds at another value than the registry's default."""
+        from unet.losses import loss_spec
+
+        try:
+            parameters = loss_spec(loss.function).parameters
+        except ValueError:  # a record of a loss that the registry has no more
+            return {}
+        entry = dig(self.record.recipe, "losses", {}).get(loss.name)  # not by a dotted path: a name may hold a dot
+        fixed = {key: value for key, value in entry.items() if not isinstance(value, Mapping)} if isinstance(entry, Mapping) else {}
+        return {key: value for key, value in fixed.items() if key in parameters and value != parameters[key].default}
 
     @property
     def target(self) -> float | None:

@@ -1,7 +1,8 @@
 """The best and the worst section of the best trial of each loss: image, truth, prediction and what is wrong.
 
 Membrane is dark, as in the microscope. In the fourth picture what was found is dark grey, missed membrane vermillion and false membrane
-blue: two colours that every colour vision tells apart.
+blue: two colours that every colour vision tells apart. Pixels whose label is unknown are grey in truth and difference: there is nothing to
+miss there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 MAX_PX = 320
 MAX_LOSSES = 8
 MAX_BYTES = 2**28
-FOUND, MISSED, FALSE = (58, 63, 69), (213, 94, 0), (0, 114, 178)
+FOUND, MISSED, FALSE, UNKNOWN = (58, 63, 69), (213, 94, 0), (0, 114, 178), (130, 130, 130)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,8 @@ class Plate:
     loss: LossView
     source: str
     rows: tuple[Row, ...]
+    partial: bool
+    """Whether some labels of these sections are unknown."""
 
 
 def shown(overview: Overview) -> list[tuple[LossView, TrialRecord]]:
@@ -62,7 +65,9 @@ def shown(overview: Overview) -> list[tuple[LossView, TrialRecord]]:
 def plate(loss: LossView, trial: TrialRecord) -> Plate:
     """Return one loss's plate. Raises OSError, ValueError or zipfile.BadZipFile for a file that is not what it should be."""
     seed = f"seed {trial.seed}" + (f", fold {trial.fold}" if trial.fold is not None else "")
-    return Plate(loss=loss, source=clean(f"{trial.trial_id}, {seed}"), rows=_rows(trial))
+    arrays = _read(trial)
+    source = clean(f"{trial.trial_id}, {seed}")
+    return Plate(loss=loss, source=source, rows=_rows(trial, arrays), partial=not arrays["counted"].all())
 
 
 def _shown(loss: LossView, overview: Overview) -> TrialRecord | None:
@@ -79,14 +84,13 @@ def _kept(trial: TrialRecord) -> bool:
     return (trial.folder / "sections.npz").is_file()
 
 
-def _rows(trial: TrialRecord) -> tuple[Row, ...]:
-    arrays = _read(trial)
+def _rows(trial: TrialRecord, arrays: dict[str, np.ndarray]) -> tuple[Row, ...]:
     threshold = finite(dig(trial.result, "scores.threshold"))
     threshold = 0.5 if threshold is None else threshold
     scores = {row.get("section"): row for row in dig(trial.result, "per_section", ()) if isinstance(row, Mapping)}
     ordered = []
     for number, section in enumerate(arrays["section"].tolist()):
-        truth, found = arrays["membrane"][number], arrays["probability"][number] > 255 * threshold
+        truth, found = arrays["membrane"][number], (arrays["probability"][number] > 255 * threshold) & arrays["counted"][number]
         score = finite(scores.get(section, {}).get("membrane_dice"))
         ordered.append((_dice(truth, found) if score is None else score, section, number, found))
     ordered.sort(key=lambda entry: -entry[0])
@@ -101,7 +105,10 @@ def _rows(trial: TrialRecord) -> tuple[Row, ...]:
 
 
 def _read(trial: TrialRecord) -> dict[str, np.ndarray]:
-    """Read sections.npz without unpickling, after a look at what it would unpack to. Raises ValueError for anything unexpected."""
+    """Read sections.npz without unpickling, after a look at what it would unpack to. Raises ValueError for anything unexpected.
+
+    `counted` is not stored where every label is known, and `membrane` is False where it is False.
+    """
     path = trial.folder / "sections.npz"
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
@@ -109,10 +116,13 @@ def _read(trial: TrialRecord) -> dict[str, np.ndarray]:
         raise ValueError(f"{trial.trial_id}/sections.npz unpacks to {unpacked / 2**20:.0f} MiB, more than {MAX_BYTES // 2**20} MiB")
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in ("section", "raw", "membrane", "probability")}
+        arrays["counted"] = stored["counted"] if "counted" in stored else np.ones_like(arrays["membrane"])
     shape = arrays["raw"].shape
-    if len(shape) != 3 or not arrays["membrane"].shape == arrays["probability"].shape == shape or arrays["section"].shape != shape[:1]:
+    alike = all(arrays[name].shape == shape for name in ("membrane", "probability", "counted"))
+    if len(shape) != 3 or not alike or arrays["section"].shape != shape[:1]:
         raise ValueError(f"{trial.trial_id}/sections.npz holds arrays of shapes {[a.shape for a in arrays.values()]}; raw is [K, H, W]")
-    return arrays | {"membrane": arrays["membrane"].astype(bool)}
+    counted = arrays["counted"].astype(bool)
+    return arrays | {"membrane": arrays["membrane"].astype(bool) & counted, "counted": counted}
 
 
 def _dice(truth: np.ndarray, found: np.ndarray) -> float:
@@ -127,13 +137,15 @@ def _say_scores(dice: float, row: Mapping[str, Any]) -> str:
 
 def _panels(arrays: dict[str, np.ndarray], number: int, found_HW: np.ndarray, threshold: float, section: Any) -> tuple[Picture, ...]:
     raw, probability = (_shrink(arrays[name][number], average=True) for name in ("raw", "probability"))
-    truth, found = _shrink(arrays["membrane"][number]), _shrink(found_HW)
+    truth, found, counted = _shrink(arrays["membrane"][number]), _shrink(found_HW), _shrink(arrays["counted"][number])
     grey = _greys(_stretch(raw))
+    marked = np.where(counted, np.where(truth, 0, 255), UNKNOWN[0]).astype(np.uint8)
+    unknown = "" if counted.all() else "; grey where the label is unknown"
     images = (
         ("Image", f"section {section} as the microscope saw it", *grey),
-        ("Truth", "membranes marked by hand, dark", *_greys(255 - 255 * truth.astype(np.uint8))),
+        ("Truth", f"membranes marked by hand, dark{unknown}", *_greys(marked)),
         ("Prediction", "probability of membrane, dark is certain", *_greys(255 - probability)),
-        ("Difference", f"missed and false membrane at threshold {say(threshold, 2)}", *_errors(grey[0], truth, found)),
+        ("Difference", f"missed and false membrane at threshold {say(threshold, 2)}{unknown}", *_errors(grey[0], truth, found, counted)),
     )
     return tuple(
         Picture(label=label, alt=f"{label}: {what}", uri=data_uri(to_png(index, palette), "image/png"))
@@ -165,10 +177,11 @@ def _greys(levels_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return levels_HW // 4, np.stack([ramp] * 3, axis=1)
 
 
-def _errors(raw_HW: np.ndarray, truth_HW: np.ndarray, found_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The image, pale, in 32 levels, and over it the three classes of pixels."""
+def _errors(raw_HW: np.ndarray, truth_HW: np.ndarray, found_HW: np.ndarray, counted_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The image, pale, in 32 levels, and over it the three classes of pixels, and grey where the truth is unknown."""
     pale = 205 + (np.arange(32) * 50) // 31
-    palette = np.concatenate([np.stack([pale] * 3, axis=1), np.array([FOUND, MISSED, FALSE])]).astype(np.uint8)
+    palette = np.concatenate([np.stack([pale] * 3, axis=1), np.array([FOUND, MISSED, FALSE, UNKNOWN])]).astype(np.uint8)
     index = raw_HW // 2
     index[truth_HW & found_HW], index[truth_HW & ~found_HW], index[~truth_HW & found_HW] = 32, 33, 34
+    index[~counted_HW] = 35
     return index, palette

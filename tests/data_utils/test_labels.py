@@ -175,7 +175,7 @@ def test_labels_of_which_nothing_is_known_are_refused() -> None:
 
 @pytest.mark.parametrize("ignore", [-1, 256, 127.0, True])
 def test_a_value_to_ignore_is_a_byte(ignore: object) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"ignore must be a whole number in 0 to 255, or None, got {ignore!r}")):
+    with pytest.raises(ValueError, match=re.escape(f"in 0 to 255, or None, got {ignore!r}; if that is the value of")):
         membrane_from_labels(labels(zeros=44, value=255), membrane="auto", source="-", ignore=ignore)  # pyright: ignore[reportArgumentType]
 
 
@@ -189,7 +189,11 @@ def test_a_value_to_ignore_is_a_byte(ignore: object) -> None:
         ((0, 3), None),
         ((0, 127, 128, 255), None),
         ((0, 0.5, 1), None),
-        ((0, 255, 300), None),
+        ((0, 255, 300), "if 300 is the value of pixels whose label is unknown, write another there, such as 127, and say `ignore: 127`"),
+        ((-1, 0, 1), "if -1 is the value of pixels whose label is unknown, write another there, such as 127, and say `ignore: 127`"),
+        ((-1, 0, 255), "`ignore` must be 0 to 255"),
+        ((0, 1, float("nan")), "if nan is the value"),
+        ((-1, 0, 3), None),
     ],
 )  # fmt: skip
 def test_the_way_out_is_named_where_it_is_one(values: tuple[float, ...], ways: str | None) -> None:

@@ -16,16 +16,21 @@ from data_utils import maps
 from data_utils.gaps import CAP_PX, cell_gap
 from data_utils.maps import MAPS, maps_of, section_map, signed_distance, skeleton
 
-_targets = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=13))
+_shapes = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=13)
+_targets = hnp.arrays(bool, _shapes)
+CELL, MEMBRANE, UNKNOWN, UNKNOWN_SAID_MEMBRANE = range(4)
+#: what is written where the label is unknown must not matter
+_partial = hnp.arrays(np.uint8, _shapes, elements=st.sampled_from([CELL, MEMBRANE, UNKNOWN, UNKNOWN_SAID_MEMBRANE]))
 
 
-def slow_distance(target_HW: np.ndarray) -> np.ndarray:
-    """To the nearest pixel of the other class, pair by pair."""
+def slow_distance(target_HW: np.ndarray, known_HW: np.ndarray | None = None) -> np.ndarray:
+    """To the nearest known pixel of the other class, pair by pair; of unknown pixels to the nearest that is known to be 1."""
+    known_HW = np.ones_like(target_HW) if known_HW is None else known_HW
     places = np.argwhere(np.ones_like(target_HW)).reshape(*target_HW.shape, 2)
     found_HW = np.empty(target_HW.shape)
     for row, column in np.ndindex(target_HW.shape):
-        mine = target_HW[row, column]
-        others = places[target_HW != mine]
+        mine = target_HW[row, column] and known_HW[row, column]
+        others = places[(target_HW != mine) & known_HW]
         nearest = np.hypot(*(others - (row, column)).T).min() if len(others) else math.hypot(*target_HW.shape)
         found_HW[row, column] = -nearest if mine else nearest
     return found_HW
@@ -69,6 +74,53 @@ def test_distance_is_what_its_definition_says(target_HW: np.ndarray) -> None:
 @settings(max_examples=60, deadline=None)
 def test_gap_is_what_its_definition_says(cell_HW: np.ndarray) -> None:
     np.testing.assert_allclose(cell_gap(cell_HW), slow_gap(cell_HW), rtol=1e-6)
+
+
+@given(labels_HW=_partial)
+@settings(max_examples=60, deadline=None)
+def test_of_partial_labels_only_known_pixels_are_cell_or_membrane(labels_HW: np.ndarray) -> None:
+    known_HW = labels_HW <= MEMBRANE
+    gap_HW = slow_gap(labels_HW == CELL)
+    signed = {}
+    for positive, ours in (("membrane", MEMBRANE), ("cell", CELL)):
+        said = (MEMBRANE, UNKNOWN_SAID_MEMBRANE) if positive == "membrane" else (CELL, UNKNOWN)
+        target_HW = np.isin(labels_HW, said)
+        target_N1HW, mask_N1HW = (torch.from_numpy(array_HW)[None, None] for array_HW in (target_HW, known_HW))
+        found = maps_of(target_N1HW, MAPS, positive=positive, mask_N1HW=mask_N1HW.float())
+        for name, map_N1HW in found.items():
+            assert np.array_equal(section_map(target_HW, name, positive=positive, counted_HW=known_HW), map_N1HW[0, 0])
+        np.testing.assert_allclose(found["cell_gap"][0, 0], gap_HW, rtol=1e-6)
+        np.testing.assert_array_equal(found["skeleton"][0, 0], skeleton(labels_HW == ours))
+        signed[positive] = found["distance"][0, 0].numpy()
+        np.testing.assert_allclose(signed[positive], slow_distance(target_HW, known_HW), rtol=1e-6)
+        assert np.array_equal(signed[positive] < 0, labels_HW == ours)
+    np.testing.assert_array_equal(signed["membrane"][known_HW], -signed["cell"][known_HW])
+
+
+def test_an_unknown_patch_joins_no_cells_and_is_no_border() -> None:
+    """Three cells between membranes 3 px wide, of which the lower rows are unknown: where labels are known the gap stays as it was."""
+    membrane_HW = np.zeros((40, 60), bool)
+    membrane_HW[:, 18:21] = membrane_HW[:, 38:41] = True
+    known_HW = np.ones_like(membrane_HW)
+    known_HW[30:] = False
+    for positive in ("membrane", "cell"):
+        target_HW = (membrane_HW == (positive == "membrane")) & known_HW
+        gap_HW = section_map(target_HW, "cell_gap", positive=positive, counted_HW=known_HW)
+        assert gap_HW[5, 19] == gap_HW[29, 19] == 4
+        distance_HW = section_map(target_HW, "distance", positive=positive, counted_HW=known_HW)
+        sign = 1 if positive == "membrane" else -1
+        assert (distance_HW[:30, :18] == sign * np.arange(18, 0, -1)).all()
+
+
+@pytest.mark.parametrize("positive", ["membrane", "cell"])
+def test_a_class_without_a_known_pixel_is_a_diagonal_away(positive: str) -> None:
+    """A section of 3 x 4, membrane in its known upper row; with `cell` no pixel is known to be 1."""
+    known_HW = np.zeros((3, 4), bool)
+    known_HW[0] = True
+    target_HW = known_HW & (positive == "membrane")
+    found_HW = section_map(target_HW, "distance", positive=positive, counted_HW=known_HW)
+    expected = [[-5] * 4, [1] * 4, [2] * 4] if positive == "membrane" else [[5] * 4] * 3
+    assert found_HW.tolist() == expected
 
 
 @pytest.mark.parametrize("shape", [(3, 150), (150, 3), (90, 100)])
@@ -183,6 +235,8 @@ def test_what_is_no_map_or_no_batch_is_refused() -> None:
         maps_of(torch.zeros(4, 4), ["distance"])
     with pytest.raises(ValueError, match=re.escape("not empty, got [0, 1, 4, 4]")):
         maps_of(torch.zeros(0, 1, 4, 4), ["distance"])
+    with pytest.raises(ValueError, match=re.escape("maps need a mask of the target's shape [2, 1, 4, 4], got [1, 1, 4, 4]")):
+        maps_of(torch.zeros(2, 1, 4, 4), ["distance"], mask_N1HW=torch.ones(1, 1, 4, 4))
     with pytest.raises(ValueError, match="positive must be 'membrane' or 'cell', got 'axon'"):
         section_map(np.zeros((4, 4), bool), "cell_gap", positive="axon")
 
@@ -200,7 +254,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
 
     def counting(spec: maps.MapSpec) -> maps.MapSpec:
-        return maps.MapSpec(**vars(spec) | {"function": lambda class_HW: (made.append(spec.name), spec.function(class_HW))[1]})
+        return maps.MapSpec(**vars(spec) | {"function": lambda *classes: (made.append(spec.name), spec.function(*classes))[1]})
 
     monkeypatch.setattr(maps, "MAPS", {name: counting(spec) for name, spec in MAPS.items()})
     monkeypatch.setattr(maps, "_cache", type(maps._cache)())
@@ -218,6 +272,16 @@ def test_a_section_has_its_map_made_once(counted: list[str]) -> None:
     section_map(target_HW.reshape(9, 8), "distance")  # the same bits in another shape
     section_map(~target_HW, "distance")
     assert counted == ["distance", "cell_gap", "distance", "distance"]
+
+
+def test_a_section_of_which_more_is_known_has_another_map(counted: list[str]) -> None:
+    """The same pixels are known to be 1 in all of them: what is known to be 0 must tell them apart."""
+    target_HW = np.eye(8, dtype=bool)
+    left_HW = target_HW | (np.arange(8) < 3)
+    masks = (None, left_HW, left_HW[:, ::-1] | target_HW, np.ones_like(target_HW))
+    met = [section_map(target_HW, "distance", counted_HW=mask) for mask in masks]
+    assert len(counted) == 3 and met[0] is met[3]
+    assert len({map_HW.tobytes() for map_HW in met}) == 3
 
 
 def test_what_is_kept_is_bounded_and_the_last_used_stays(counted: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,11 @@
 import functools
 import json
 import math
+import os
 import re
 import struct
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,12 +19,14 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from sweeps import cli_catalogue
-from sweeps.cli_losses_tables import FAMILIES
+from sweeps.cli_losses_tables import _COSTS, FAMILIES
 from sweeps.loss_shape import ENDS, NUM_POINTS, SIZE_PX, loss_shape
+from sweeps.pipe import write_line
 from sweeps.recipe import Recipe
 from sweeps.recipe_file import parse_yaml
 from sweeps.terminal_plot import Chart
 from unet.losses import LOSSES, loss_spec
+from unet.losses.spec import COSTS
 
 
 @pytest.fixture
@@ -87,6 +92,34 @@ def test_one_loss_in_full(app: typer.Typer, name: str) -> None:
     assert "loss, membrane pixel" in text and "gradient, cell pixel" in text and "One logit goes from -8 to 8" in text
 
 
+def test_a_sum_with_a_balanced_term_says_whose_value_it_follows(app: typer.Typer) -> None:
+    text = " ".join(run(app, "losses", "dice+hausdorff_dt+focal").split())
+    assert "balanced: hausdorff_dt is scaled to dice at every step, so the value follows that of dice" in text
+    assert "hausdorff_dt and boundary are scaled to dice" in " ".join(run(app, "losses", "dice+hausdorff_dt+boundary").split())
+    assert "balanced: " not in run(app, "losses", "hausdorff_dt+focal")
+
+
+def test_a_reader_that_leaves_early_is_no_fault() -> None:
+    code = "from sweeps.cli import main; import sys; sys.argv = ['sweeps', 'losses', '--json']; main()"
+    program = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert program.stdout is not None and program.stderr is not None
+    assert json.loads(program.stdout.readline())["name"] == "bce"
+    program.stdout.close()
+    told = program.stderr.read()
+    program.stderr.close()
+    assert (program.wait(60), told) == (0, "")
+
+
+def test_a_pipe_that_is_closed_takes_whatever_follows() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as file:
+        write_line(file, "read")
+        assert os.read(reading, 100) == b"read\n"
+        os.close(reading)
+        write_line(file, "not read")
+        write_line(file, "nor this")
+
+
 @pytest.mark.parametrize("columns", [60, 80, 120, 300])
 def test_the_page_keeps_to_its_width(app: typer.Typer, columns: int) -> None:
     lines = run(app, "losses", "dice+focal", columns=columns).splitlines()
@@ -122,8 +155,9 @@ def test_machines_get_every_loss_with_every_field_filled(app: typer.Typer) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["focall"], "unknown loss 'focall'; allowed: bce, "),
-        (["dice+focall"], "unknown loss 'focall' in 'dice+focall'; allowed: bce, "),
+        (["focall"], "unknown loss 'focall'; did you mean 'focal'? all: sweeps losses"),
+        (["dice+focall"], "unknown loss 'focall' in 'dice+focall'; did you mean 'focal'? all: sweeps losses"),
+        (["zzz"], f"unknown loss 'zzz'; allowed: {', '.join(LOSSES)}"),
         (["dice+"], "'dice+' is no sum of losses"),
         (["--family", "regoin"], "allowed: distribution, region, boundary, topology, compound; did you mean 'region'?"),
         (["focal", "--family", "region"], "give a loss or --family, not both"),
@@ -148,6 +182,17 @@ def test_the_figure_is_an_svg_or_a_png(app: typer.Typer, tmp_path: Path) -> None
     assert "#0101" not in svg and "#02" not in svg, "no stand-in colour is left"
     png = (tmp_path / "focal.png").read_bytes()
     assert png[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", png[16:24])[0] == 2080
+
+
+def test_the_page_on_losses_and_the_program_say_the_same_of_costs() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "losses.md").read_text().split())
+    words = {cost: said.partition(":")[0] for cost, said in _COSTS.items()}
+    assert set(words) == set(COSTS)
+    (told,) = re.findall(r"`cost` its class: (.*?\.)", page)
+    for part in re.split(r", (?!and)", re.sub(r"\(.*?\)", "", told)):
+        names, _, word = re.sub(r"\bis\b", "are", part).partition(" are ")
+        assert {words.pop(name) for name in re.findall(r"[a-z]+", names) if name != "and"} == {word.strip(" .")}
+    assert not words
 
 
 def test_the_page_on_losses_names_each_in_its_family() -> None:

@@ -91,8 +91,10 @@ HEAD = "name: x\nlosses: {bce: {}}\n"
         # losses
         ("name: x\nlosses: {}", "2:1: losses: must be a mapping of at least one loss (bce, dice, dice_bce, iou, focal, tversky"),
         ("name: x\nlosses: [bce]", "2:1: losses: must be a mapping of at least one loss (bce, dice, dice_bce, iou, focal, tversky"),
-        ("name: x\nlosses: {focall: {}}", "2:10: losses.focall: unknown loss 'focall'; allowed: bce, dice, dice_bce, iou, focal, tversky"),
-        ("name: x\nlosses: {b: {loss: bec}}", "2:14: losses.b.loss: unknown loss 'bec'; allowed: bce, dice, dice_bce, iou, focal, tversky"),
+        ("name: x\nlosses: {focall: {}}", "2:10: losses.focall: unknown loss 'focall'; did you mean 'focal'? all: sweeps losses; {loss: "),
+        ("name: x\nlosses: {zzz: {}}", "2:10: losses.zzz: unknown loss 'zzz'; allowed: bce, dice, dice_bce, iou, focal, tversky"),
+        ("name: x\nlosses: {b: {loss: bec}}", "2:14: losses.b.loss: unknown loss 'bec'; did you mean 'bce'? all: sweeps losses"),
+        ("name: x\nlosses: {tversky: {alpha: 0, beta: 0}}", "2:30: losses.tversky.beta: alpha and beta cannot both be 0: tversky would"),
         ("name: x\nlosses: {A B: {loss: bce}}", "2:10: losses.A B: a name has 1 to 63 of a-z, 0-9, _ and -, starting with a letter or a"),
         ("name: x\nlosses: {dice: serch}", "2:10: losses.dice: must be {} (fixed at its defaults), search, or a mapping of parameters"),
         ("name: x\nlosses: {focal: {alpha: 1.7}}", "2:18: losses.focal.alpha: must be a number in [0, 1]; got 1.7; or search, or a"),
@@ -134,6 +136,14 @@ def test_set_has_its_own_place(tmp_path: Path) -> None:
     assert "did you mean 'epochs'?" in lines[1]
     assert lines[3].startswith("--set epochs: must be KEY=VALUE with a dotted key, such as train.epochs=20; got 'epochs'")
     assert lines[5] == "--set name.x: name is 'x', not a mapping; set it as a whole, such as --set 'name={x: ...}'"
+
+
+@pytest.mark.parametrize("order", [["data.crop_px=64", "data.folds=3"], ["data.folds=3", "data.crop_px=64"]])
+def test_an_option_answers_for_the_sections_it_made_not_for_what_else_is_in_them(tmp_path: Path, order: list[str]) -> None:
+    lines = problems(tmp_path, "name: x\nlosses: {focal: {}}\n", overrides=["losses.focal.alpha.x.y=1"])
+    assert len(lines) > 1 and all(line.startswith("--set losses.focal.alpha.x.y: losses.focal.alpha") for line in lines)
+    (line,) = [line for line in problems(tmp_path, "name: x\nlosses: {focal: {}}\n", overrides=order) if "data.search_fold: " in line]
+    assert line.startswith("recipe.yaml:1:1: ")
 
 
 def test_a_name_that_is_no_recipe() -> None:

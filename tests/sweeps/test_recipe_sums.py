@@ -1,10 +1,14 @@
 """Sums of losses in a recipe: what may be written, the one loss that comes out, and every mistake at its place."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from data_utils.maps import maps_of
+from sweeps.loss_shape import scene
 from sweeps.pinned import pinned_recipe
 from sweeps.recipe import Recipe, read_recipe
 from sweeps.recipe_errors import RecipeError
@@ -121,8 +125,8 @@ def test_no_loss_has_a_parameter_that_a_recipe_uses_itself() -> None:
             "sum",
             "has two or more terms, such as sum: [dice, {focal: {gamma: 1.5}}]; got 1; a loss alone is written {loss: dice}",
         ),
-        ("{sum: [dice, focall]}", "sum.1", "unknown loss 'focall'; allowed: bce, dice, dice_bce, iou, focal, tversky"),
-        ("{sum: [dice, {focall: {}}]}", "sum.1.focall", "unknown loss 'focall'; allowed: bce, dice, dice_bce, iou, focal, tversky"),
+        ("{sum: [dice, focall]}", "sum.1", "unknown loss 'focall'; did you mean 'focal'? all: sweeps losses"),
+        ("{sum: [dice, {focall: {}}]}", "sum.1.focall", "unknown loss 'focall'; did you mean 'focal'? all: sweeps losses"),
         ("{sum: [dice, 3]}", "sum.1", "a term is NAME or {NAME: parameters}, with one name of bce, dice, dice_bce"),
         ("{sum: [dice, {focal: {}, bce: {}}]}", "sum.1", "a term is NAME or {NAME: parameters}, with one name of bce, dice, dice_bce"),
         ("{sum: [dice, {}]}", "sum.1", "a term is NAME or {NAME: parameters}, with one name of bce, dice, dice_bce"),
@@ -148,7 +152,15 @@ def test_no_loss_has_a_parameter_that_a_recipe_uses_itself() -> None:
         ("{sum: [dice, focal], loss: dice}", "loss", "cannot stand beside sum: write either loss: dice+focal, or sum: [dice, focal]"),
         ("{sum: [dice, focal], focal.gamma: 1}", "focal.gamma", "cannot stand beside sum: write it inside its term, without the dot"),
         ("{sum: [dice, focal], wieghts: search}", "wieghts", "unknown key beside sum; allowed: sum, weights; did you mean 'weights'?"),
-        ("{loss: dice+focl}", "loss", "unknown loss 'focl' in 'dice+focl'; allowed: bce, dice, dice_bce, iou, focal, tversky"),
+        ("{loss: dice+focl}", "loss", "unknown loss 'focl' in 'dice+focl'; did you mean 'focal'? all: sweeps losses"),
+        ("{loss: dice+zzz}", "loss", "unknown loss 'zzz' in 'dice+zzz'; allowed: bce, dice, dice_bce, iou, focal, tversky"),
+        ("{loss: dice+focal, focal: {gamma: 2}}", "focal", "focal is a term, not a parameter; write it with a dot: focal.gamma: 2"),
+        ("{loss: dice+focal, focal: search}", "focal", "focal is a term, not a parameter; write it with a dot: focal.weight: search, fo"),
+        ("{sum: [dice, focal], focal: {gamma: 2}}", "focal", "is a term of the sum: its parameters stand inside it, in the list, at pos"),
+        ("{sum: [dice, focal], weights: [0, 0.0]}", "weights.1", "the weights of a sum cannot all be 0: nothing would be left to train"),
+        ("{loss: dice+focal, dice.weight: 0, focal.weight: 0}", "focal.weight", "the weights of a sum cannot all be 0"),
+        ("{sum: [dice, {tversky: {alpha: 0, beta: 0}}]}", "sum.1.tversky.beta", "alpha and beta cannot both be 0: tversky would cost"),
+        ("{loss: focal_tversky, beta: 0.0, alpha: 0}", "alpha", "alpha and beta cannot both be 0: focal_tversky would cost the same"),
         ("{loss: dice+}", "loss", "'dice+' is no sum of losses: a + stands between two names, such as dice+focal"),
         ("{loss: dice+focal, gamma: 1}", "gamma", "unknown parameter of dice+focal; allowed: dice.weight, dice.ramp, dice.smooth"),
         ("{loss: dice+focal, weights: search}", "weights", "stands beside sum: [...] only; beside loss each weight has its own name: dice"),
@@ -175,6 +187,11 @@ def test_all_mistakes_of_a_sum_are_told_at_once(tmp_path: Path) -> None:
     assert found == ["", "sum.0.dice.smooth", "sum.1.focal.gama", "sum.1.focal.gamma", "weights", "loss"]
 
 
+def test_weights_of_another_length_are_counted() -> None:
+    with pytest.raises(RecipeError, match=r"or a list of 2 weights, .*; got a list of 1$"):
+        Recipe.from_resolved({"name": "x", "losses": {"mix": {"sum": ["dice", "focal"], "weights": [1]}}})
+
+
 def test_a_sum_s_name_is_a_name() -> None:
     with pytest.raises(RecipeError, match=r"losses.dice\+focal: a name has .*; a sum gets a name of its own, such as mix: {loss: dice\+f"):
         Recipe.from_resolved({"name": "x", "losses": {"dice+focal": "search"}})
@@ -199,4 +216,88 @@ def test_set_reaches_into_a_sum(tmp_path: Path) -> None:
         "--set losses.mix.sum.7.focal.gamma",
         "--set losses.mix.weights.1",
     ]
-    assert "losses.mix.sum is" in caught.value.problems[1].message
+    assert caught.value.problems[1].message == "losses.mix.sum has positions 0 to 1; got 7"
+
+
+WRITTEN = """
+  mix: {sum: [dice, {focal: {gamma: 1}}, dice]}
+  both: {sum: [dice, focal], weights: search}
+  deep: {sum: [dice, {focal: search}]}
+"""
+
+
+def with_set(folder: Path, *overrides: str) -> Recipe:
+    path = folder / "recipe.yaml"
+    path.write_text(f"name: x\nlosses:{WRITTEN}")
+    return read_recipe(path, overrides=overrides)
+
+
+def test_set_writes_out_what_a_sum_leaves_short(tmp_path: Path) -> None:
+    recipe = with_set(tmp_path, "losses.mix.sum.0.dice.smooth=2", "losses.mix.weights.2=3", "losses.mix.weights.1=search")
+    fixed = recipe.losses["mix"].fixed
+    assert (fixed["dice.smooth"], fixed["dice_2.smooth"], fixed["dice.weight"], fixed["dice_2.weight"]) == (2.0, 1.0, 1.0, 3.0)
+    assert recipe.losses["mix"].space == {"focal.weight": WEIGHT}
+
+
+@pytest.mark.parametrize(
+    ("key", "message", "instead"),
+    [
+        ("mix.sum.7.dice.smooth", "losses.mix.sum has positions 0 to 2; got 7", "mix.sum.2.dice.smooth"),
+        ("mix.sum.x.dice.smooth", "losses.mix.sum has positions 0 to 2; got 'x'", "mix.sum.2.dice.smooth"),
+        ("mix.weights.3", "losses.mix.weights has positions 0 to 2; got 3", "mix.weights.2"),
+        ("mix.focal.gamma", "focal is a term of the sum mix; write losses.mix.sum.1.focal.gamma", "mix.sum.1.focal.gamma"),
+        ("mix.dice_2.smooth", "dice_2 is a term of the sum mix; write losses.mix.sum.2.dice.smooth", "mix.sum.2.dice.smooth"),
+        ("mix.focal.weight", "focal is a term of the sum mix; write losses.mix.weights.1", "mix.weights.1"),
+        ("mix.sum.focal.gamma", "losses.mix.sum is a list; write losses.mix.sum.1.focal.gamma", "mix.sum.1.focal.gamma"),
+        ("mix.sum.0.smooth", "losses.mix.sum.0 is the term 'dice'; write losses.mix.sum.0.dice.smooth", "mix.sum.0.dice.smooth"),
+        (
+            "mix.sum.0.focal.gamma",
+            "losses.mix.sum.0 is the term 'dice'; another is set as a whole: --set 'losses.mix.sum.0={focal: {gamma: ...}}'",
+            "mix.sum.0={focal: {gamma: 3}}",
+        ),
+        (
+            "both.weights.1",
+            "losses.both.weights is 'search', not a list; write the whole list: --set 'losses.both.weights=[1.0, 3]'",
+            "both.weights=[1.0, 3]",
+        ),
+        (
+            "deep.sum.1.focal.gamma.high",
+            (
+                "losses.deep.sum.1.focal is 'search', not a mapping; set it as a whole, such as "
+                "--set 'losses.deep.sum.1.focal={gamma: {high: ...}}'"
+            ),
+            "deep.sum.1.focal={gamma: {low: 0, high: 3}}",
+        ),
+        ("mix.gamma", "unknown key beside sum; allowed: sum, weights", "mix.sum.1.focal.gamma"),
+        ("mix.gama.x", "unknown key beside sum; allowed: sum, weights", "mix.sum.1.focal.gamma"),
+    ],
+)  # fmt: skip
+def test_what_set_advises_can_be_followed(tmp_path: Path, key: str, message: str, instead: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        with_set(tmp_path, f"losses.{key}=3")
+    (problem,) = caught.value.problems
+    assert (problem.place, problem.message) == (f"--set losses.{key}", message)
+    with_set(tmp_path, f"losses.{instead}" if "=" in instead else f"losses.{instead}=3")
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_a_constant_loss_is_refused_and_no_other(name: str) -> None:
+    """A loss is constant when no state of the logits has a gradient: a right one, a wrong one, and one at random."""
+    target = scene()
+    aux = maps_of(target, LOSSES[name].needs, positive="membrane")
+    noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0), dtype=target.dtype)
+    keys = [key for key, parameter in LOSSES[name].parameters.items() if parameter.low == 0]
+    for chosen in (some for count in (1, 2) for some in itertools.combinations(keys, count)):
+        settings = dict.fromkeys(chosen, 0)
+        loss, constant = build_loss(name, **settings), True
+        for logits in (noise, 8.0 * (2.0 * target - 1.0), 8.0 * (1.0 - 2.0 * target)):
+            logits = logits.clone().requires_grad_()
+            value = loss(logits, target, aux=aux, progress=0.5)
+            constant = constant and not torch.autograd.grad(value, logits)[0].any()
+        for losses in ({name: settings}, {"mix": {"sum": ["bce", {name: settings}]}}):
+            try:
+                Recipe.from_resolved({"name": "x", "losses": losses})
+            except RecipeError as error:
+                assert constant and "cannot both be 0" in str(error)
+            else:
+                assert not constant, settings

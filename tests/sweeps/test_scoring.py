@@ -79,3 +79,13 @@ def test_a_section_of_which_nothing_is_known_has_no_score_and_no_picture(stack: 
     assert scored.per_section[1] == {"section": 4, "membrane_dice": None, "v_rand": None, "v_info": None}
     assert 4 not in scored.pictures["section"] and len(scored.pictures["section"]) == 2
     assert None not in scored.scores.values()
+
+
+@pytest.mark.parametrize("split", [SEARCH, FINALIST])
+def test_pictures_keep_which_labels_are_known(split: Split, stack: SimpleNamespace, score: Any) -> None:
+    kept = score(split, ~stack.membrane_ZHW, stack.counted_ZHW).pictures
+    at = kept["section"].tolist()
+    assert kept["counted"].dtype == bool and len(at) == 2
+    np.testing.assert_array_equal(kept["counted"], stack.counted_ZHW[at])
+    np.testing.assert_array_equal(kept["membrane"], ~stack.membrane_ZHW[at] & stack.counted_ZHW[at])
+    assert "counted" not in score(split).pictures, "where all is known nothing more is stored"

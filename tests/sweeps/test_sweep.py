@@ -1,5 +1,6 @@
 """One small sweep, really run: Tune, Optuna, W&B offline, finalists, verdict, report; then looked at from every side."""
 
+import dataclasses
 import json
 import os
 import pty
@@ -10,11 +11,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
+from data_utils.errors import DataError
+from data_utils.stack import write_stack
+from sweeps import sweep
 from sweeps.ledger import read_events
 from sweeps.record import SweepRecord, load_results
+from sweeps.trial import load_stack
+from tests.sweeps.small import SOURCE, small_recipe, small_stack
 
 RECIPE = """
 name: tiny
@@ -191,6 +198,34 @@ def test_ctrl_c_in_a_terminal_stops_after_the_epoch_and_says_how_to_go_on(recipe
     running = [trial for trial in load_results(folder).trials if trial.curve]
     assert running and all((trial.folder / "checkpoint.safetensors").exists() for trial in running)
     assert all(trial.state in ("running", "waiting") for trial in running)
+
+
+@pytest.mark.parametrize(
+    ("blank", "role"),
+    [
+        # 10 sections in 5 folds: the search trains on 0 to 6 and scores 8 and 9; the finalist of fold 0 calibrates on 2 and 3
+        (slice(0, 7), r"train: \[0, 1, 2, 3, 4, 5, 6\]"),
+        (slice(2, 4), r"calibration: \[2, 3\]"),
+    ],
+)
+def test_a_role_of_which_no_label_is_known_is_refused_before_anything_is_there(
+    blank: slice, role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted_ZHW = np.ones_like(small_stack().membrane_ZHW)
+    counted_ZHW[blank] = False
+    monkeypatch.setattr(sweep, "load_stack", lambda recipe: dataclasses.replace(small_stack(), counted_ZHW=counted_ZHW))
+    monkeypatch.setattr(sweep, "connect", lambda address: pytest.fail("Ray is started"))
+    with pytest.raises(DataError, match=rf"the label of every pixel is unknown in all sections of a role \({role}\): label some"):
+        sweep.launch(small_recipe(), results=tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_data_are_said_to_come_from_where_they_were_read(tmp_path: Path) -> None:
+    write_stack(tmp_path, small_stack())
+    files = {"images": str(tmp_path / "train-volume.tif"), "labels": str(tmp_path / "train-labels.tif")}
+    for data, source in ((files, " and ".join(files.values())), ({}, SOURCE), ({"source": str(tmp_path)}, str(tmp_path))):
+        recipe = small_recipe(data=data)
+        assert sweep._describe(recipe, load_stack(recipe))["source"] == source
 
 
 def test_a_second_signal_is_left_to_python() -> None:

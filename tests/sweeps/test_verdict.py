@@ -475,9 +475,45 @@ def test_every_loss_that_does_not_beat_the_sanity_rows_is_named_with_what_is_kno
     assert boundary["loss"] == "boundary" and boundary["score"] == pytest.approx(0.356)
     why = boundary["why"].split("; ")
     assert why[:2] == ["scores like all membrane", "2 of 2 runs at their best in the last epoch, so more epochs may help"]
-    assert why[2:4] == ["best of 2 in the search .410 (boundary-0002, pruned)", "1 of 2 trials of the search failed"]
-    assert why[4].startswith("the registry takes it ") and LOSSES["boundary"].when.startswith(why[4].removeprefix("the registry takes it "))
+    searched = "best of 2 in the search .410 on the search's own sections (boundary-0002, pruned)"
+    assert why[2:4] == [searched, "1 of 2 trials of the search failed"]
+    assert "; ".join(why[4:]) == f'registry: "{LOSSES["boundary"].when}"'
     assert "focal and boundary do not beat best intensity threshold (.550), which needs no network" in verdict["sentence"]
+
+
+@pytest.mark.parametrize(("apart", "alike"), [(0.0, True), (0.0049, True), (-0.0049, True), (0.0051, False), (-0.0051, False)])
+def test_a_score_like_one_class_lies_within_half_a_hundredth_of_it(apart: float, alike: bool):
+    sanity = [{"name": "all membrane", "membrane_dice": 0.357}, FLOOR]
+    (entry,) = judged(replace(sweep_of({"dice": [0.8, 0.8], "mcc": [0.357 + apart] * 2}), sanity=sanity))["below_sanity"]
+    assert ("scores like all membrane" in entry["why"]) == alike
+    assert "scores like best intensity threshold" not in entry["why"]
+
+
+@pytest.mark.parametrize(("rising", "told"), [(0, False), (1, False), (2, True), (3, True)])
+def test_runs_were_rising_where_at_least_half_ended_at_their_best(rising: int, told: bool):
+    peak = (*curve_to(0.3)[:-1], curve_to(0.2)[-1])
+    runs = tuple(finished("mcc", seed, 0, 0.2, curve=curve_to(0.2) if seed <= rising else peak) for seed in (1, 2, 3))
+    (entry,) = judged(sweep_of({"dice": [0.8] * 3}, extra=runs))["below_sanity"]
+    assert (f"{rising} of 3 runs at their best in the last epoch" in entry["why"]) == told
+    assert ("last epoch" in entry["why"]) == told
+
+
+def test_half_of_the_runs_rising_are_enough_and_a_flat_one_does_not_rise():
+    flat = tuple(row | {"membrane_dice": 0.2} for row in curve_to(0.2))
+    runs = (finished("mcc", 1, 0, 0.2), finished("mcc", 2, 0, 0.2, curve=flat))
+    (entry,) = judged(sweep_of({"dice": [0.8] * 2}, extra=runs))["below_sanity"]
+    assert "1 of 2 runs at their best in the last epoch" in entry["why"]
+
+
+def test_what_the_registry_says_of_every_sum_is_not_told_of_one():
+    runs = tuple(finished("mix", seed, 0, 0.2, function="dice+focal") for seed in (1, 2))
+    (entry,) = judged(sweep_of({"dice": [0.8] * 2}, extra=runs))["below_sanity"]
+    assert entry["function"] == "dice+focal" and "registry" not in entry["why"]
+
+
+def test_a_verdict_of_before_sanity_rows_were_compared_is_still_one():
+    older = {key: value for key, value in judged(sweep_of(CLEAR)).items() if key != "below_sanity"}
+    jsonschema.validate(older, SCHEMA)
 
 
 def test_a_loss_that_the_registry_has_no_more_is_named_all_the_same():

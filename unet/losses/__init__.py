@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from unet.losses import (
-    active_contour,
     boundary,
     boundary_compound,
     boundary_dou,
@@ -54,7 +53,6 @@ _FILES = (
     lovasz,
     boundary,
     boundary_dou,
-    active_contour,
     hausdorff,
     erosions,
     skeletons,

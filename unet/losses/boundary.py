@@ -8,6 +8,7 @@ scale "map" all its pixels weigh the same. A mask of zeros gives 0.
 import torch
 from torch import Tensor
 
+from unet.losses.counts import as_sets, sum_over_pixels
 from unet.losses.pixels import pixel_mean
 from unet.losses.spec import LossSpec, ParameterSpec
 
@@ -19,14 +20,16 @@ def boundary(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Tensor | None,
     those of mean(phi p) - mean(phi g). Since phi and p - g have the same sign everywhere it is mean(|phi|^power |p - g|), and computed so.
     """
 
-    def rule(logits: Tensor, target: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
+    def rule(logits: Tensor, target: Tensor, distance: Tensor, *factor: Tensor) -> tuple[Tensor, Tensor]:
         sign, wrong = wrong_probability(logits, target)
-        weight = distance.abs() if power == 1.0 else distance.abs().pow(power)
-        value = wrong * weight
-        return value, torch.rsub(wrong, 1.0).mul_(value).mul_(sign)
+        weight = distance if power == 1.0 else distance.abs().pow_(power).mul_(sign)
+        for one in factor:
+            weight = weight * one
+        # By the logit phi' (p - g) has the derivative phi' p (1 - p), and p (1 - p) is that of |p - g| as well.
+        return sign.mul_(wrong).mul_(weight), torch.ops.aten.sigmoid_backward(weight, wrong)
 
-    weight = 1.0 if scale == "none" else _largest(distance, mask_N1HW).pow(-power)
-    return pixel_mean(rule, logits_N1HW, target_N1HW, mask_N1HW, distance, positive=weight, negative=weight)
+    factor = [] if scale == "none" else [everywhere(_largest(distance, mask_N1HW).pow(-power), distance)]
+    return pixel_mean(rule, logits_N1HW, target_N1HW, mask_N1HW, distance, *factor)
 
 
 def generalized_surface(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Tensor | None, *, alpha: float, distance: Tensor) -> Tensor:
@@ -36,15 +39,16 @@ def generalized_surface(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Ten
     weights of classes cancel where there is one.
     """
 
-    def rule(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def rule(logits: Tensor, target: Tensor, kept: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
         sign, wrong = wrong_probability(logits, target)
+        weight = distance_weight(kept, exponent).mul_(factor)
         right = torch.rsub(wrong, 1.0)
-        value = (1.0 + right).mul_(wrong).mul_(weight)
-        return value, right.square_().mul_(wrong).mul_(weight).mul_(2.0 * sign)
+        slope = torch.ops.aten.sigmoid_backward(weight, wrong).mul_(right).mul_(sign.mul_(2.0))
+        return right.add_(1.0).mul_(wrong).mul_(weight), slope
 
-    weight_N1HW = distance_weight(distance, alpha)
-    scale = inverse_mean(weight_N1HW, mask_N1HW)
-    return pixel_mean(rule, logits_N1HW, target_N1HW, mask_N1HW, weight_N1HW, positive=scale, negative=scale)
+    kept_N1HW, exponent = dear_power(distance, alpha)
+    factor = everywhere(inverse_mean(kept_N1HW, mask_N1HW, exponent), distance)
+    return pixel_mean(rule, logits_N1HW, target_N1HW, mask_N1HW, kept_N1HW, factor)
 
 
 def wrong_probability(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,16 +57,30 @@ def wrong_probability(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return sign, torch.sigmoid(logits * sign)
 
 
-def distance_weight(distance: Tensor, alpha: float) -> Tensor:
-    """|phi|^alpha."""
-    return distance.square() if alpha == 2.0 else distance.abs().pow(alpha)
+def everywhere(number_N: Tensor, like_N1HW: Tensor) -> Tensor:
+    """A number of each image as a map for `pixel_mean`: of the maps' shape, without their memory."""
+    return number_N.view(-1, 1, 1, 1).expand_as(like_N1HW)
 
 
-def inverse_mean(weight_N1HW: Tensor, mask_N1HW: Tensor | None) -> Tensor:
-    """1 / mean of the weight over the pixels of each image that count, [N]: what makes that mean 1."""
-    counted = weight_N1HW if mask_N1HW is None else weight_N1HW * mask_N1HW
-    total_N = counted.flatten(1).sum(dim=1)
-    pixels = weight_N1HW[0].numel() if mask_N1HW is None else mask_N1HW.flatten(1).sum(dim=1)
+def dear_power(distance: Tensor, alpha: float) -> tuple[Tensor, float]:
+    """A map and an exponent, which is 2 or 1, such that `distance_weight` makes |phi|^alpha of them.
+
+    A square costs less than the memory to keep it in, and is taken again wherever it is needed; any other power is taken once, and kept.
+    """
+    return (distance, 2.0) if alpha == 2.0 else (distance.abs().pow_(alpha), 1.0)
+
+
+def distance_weight(kept: Tensor, exponent: float) -> Tensor:
+    """|phi|^alpha, from what `dear_power` gives; a tensor of its own."""
+    return kept.square() if exponent == 2.0 else kept.clone()
+
+
+def inverse_mean(kept_N1HW: Tensor, mask_N1HW: Tensor | None, exponent: float) -> Tensor:
+    """1 / mean of |phi|^alpha over the pixels of each image that count, [N]: what makes the weights' mean 1."""
+    kept_NP, mask_NP = as_sets("image", kept_N1HW, mask_N1HW)
+    assert kept_NP is not None
+    total_N = sum_over_pixels(*([kept_NP] * int(exponent)), mask_NP)
+    pixels = kept_NP.shape[1] if mask_NP is None else mask_NP.sum(dim=1)
     # An image without a pixel that counts has total 0; its factor multiplies nothing, and only has to be finite.
     return pixels / torch.where(total_N > 0, total_N, 1.0)
 

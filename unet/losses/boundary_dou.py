@@ -1,11 +1,14 @@
 """The boundary difference-over-union loss: an overlap loss that stresses the border more, the more compact the target is."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from unet.losses.counts import as_sets, mean_over_sets, soft_counts
+from unet.losses.counts import mean_over_sets, soft_counts
 from unet.losses.parameters import BATCH_REDUCE, EMPTY, FIXED_SMOOTH
+from unet.losses.pixels import pieces
 from unet.losses.spec import LossSpec, ParameterSpec
 
 
@@ -27,21 +30,46 @@ def boundary_dou(
     that a perfect prediction costs 0. By its own formula an image with no positive pixel costs sum p^2 / (sum p^2 + s).
     """
     counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce, squared=True)
-    (border_KP,) = as_sets(batch_reduce, border(target_N1HW, mask_N1HW))
-    alpha_K = (1.0 - 2.0 * border_KP.sum(dim=1) / counts.actual.clamp_min(1.0)).clamp_max(alpha_cap)
+    border_K = border_pixels(target_N1HW, mask_N1HW)
+    if batch_reduce == "batch":
+        border_K = border_K.sum(dim=0, keepdim=True)
+    alpha_K = (1.0 - 2.0 * border_K / counts.actual.clamp_min(1.0)).clamp_max(alpha_cap)
     # A difference of large sums: below its rounding error it may come out negative.
     difference_K = (counts.squared + counts.actual - 2.0 * counts.tp).clamp_min(0.0)
     return mean_over_sets(difference_K / (difference_K + (1.0 - alpha_K) * counts.tp + smooth), counts, empty)
 
 
-def border(target_N1HW: Tensor, mask_N1HW: Tensor | None) -> Tensor:
-    """1 where the target is 1 and one of the four neighbours is 0; neither may be masked, and there are no neighbours beyond the frame."""
-    counted_N1HW = target_N1HW if mask_N1HW is None else target_N1HW * mask_N1HW
-    negative_N1HW = 1.0 - target_N1HW if mask_N1HW is None else mask_N1HW - counted_N1HW
-    around = functional.pad(negative_N1HW, (1, 1, 1, 1))
-    rows = torch.maximum(around[..., :-2, 1:-1], around[..., 2:, 1:-1])
-    columns = torch.maximum(around[..., 1:-1, :-2], around[..., 1:-1, 2:])
-    return torch.maximum(rows, columns).mul_(counted_N1HW)
+def border_pixels(target_N1HW: Tensor, mask_N1HW: Tensor | None) -> Tensor:
+    """How many pixels of each image are 1 with one of the four neighbours 0, [N].
+
+    Neither may be masked, and there are no neighbours beyond the frame.
+    """
+    border_N = target_N1HW.new_zeros(len(target_N1HW))
+    height = target_N1HW.shape[2]
+    for images, start, stop in _bands(target_N1HW):
+        # With a row more above and below, or, at the frame and at the sides, a row or column that is not 0.
+        reach = slice(max(start - 1, 0), stop + 1)
+        target = target_N1HW[images, :, reach]
+        mask = None if mask_N1HW is None else mask_N1HW[images, :, reach]
+        positive = target if mask is None else target * mask
+        negative = torch.rsub(target, 1.0) if mask is None else mask - positive
+        around = functional.pad(negative, (1, 1, int(start == 0), int(stop == height)))
+        rows = torch.maximum(around[:, :, :-2, 1:-1], around[:, :, 2:, 1:-1])
+        columns = torch.maximum(around[:, :, 1:-1, :-2], around[:, :, 1:-1, 2:])
+        here = positive.narrow(2, start - reach.start, stop - start)
+        border_N[images].add_(torch.maximum(rows, columns).mul_(here).flatten(1).sum(dim=1))
+    return border_N
+
+
+def _bands(tensor_N1HW: Tensor) -> Iterator[tuple[slice, int, int]]:
+    """(images, first row, the row after the last): of `pieces` the size, but of whole rows, which have neighbours above and below."""
+    num_images, _, height, width = tensor_N1HW.shape
+    images, pixels = next(pieces(tensor_N1HW.reshape(num_images, -1)))
+    rows = height if pixels.stop is None else max(pixels.stop // width, 1)
+    group = num_images if images.stop is None else images.stop
+    for image in range(0, num_images, group):
+        for row in range(0, height, rows):
+            yield slice(image, image + group), row, min(row + rows, height)
 
 
 SPECS = (

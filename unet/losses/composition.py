@@ -43,7 +43,7 @@ def compose(registry: Mapping[str, LossSpec], name: str) -> LossSpec:
         perfect=sum(spec.perfect for spec in specs),
         spatial=any(spec.spatial for spec in specs),
         monotone=all(spec.monotone for spec in specs),
-        detached=any(spec.detached or _is_distance(spec) for spec in specs),
+        detached=any(spec.detached for spec in specs) or any(_is_distance(spec) for spec in specs[1:]),
         cost=max((spec.cost for spec in specs), key=COSTS.index),
         when="when two losses pull at different faults and one alone leaves the other's",
         function=Sum(terms),
@@ -100,7 +100,8 @@ def _parameters(terms: Mapping[str, LossSpec]) -> dict[str, ParameterSpec]:
 
 
 def _is_distance(spec: LossSpec) -> bool:
-    return spec.family == "boundary" and bool(spec.needs)
+    # A loss of distances, whether from a map, a transform or one erosion a pixel; not a ratio of counts of border pixels.
+    return spec.family == "boundary" and (bool(spec.needs) or spec.cost == "morphology")
 
 
 def _weight(*, searched: bool) -> ParameterSpec:

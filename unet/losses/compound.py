@@ -101,7 +101,7 @@ SPECS = (
         },
         source="Isensee et al. 2021 (doi 10.1038/s41592-020-01008-z), methods; the thesis's sum of Dice and BCE, not its eq. 9",
         cost="overlap",
-        when="the safe choice where one run must do: cross-entropy steadies Dice",
+        when="as the safe choice where one run must do: cross-entropy steadies Dice",
         function=dice_bce,
     ),
     LossSpec(
@@ -109,7 +109,7 @@ SPECS = (
         family="compound",
         formula="bce_weight BCE + (1 - bce_weight) (1 - (TP + smooth) / (TP + FP + FN + smooth))",
         parameters={
-            "bce_weight": share_of("the cross-entropy", "1 : 1 in Rakhlin et al. 2018 (doi 10.1109/CVPRW.2018.00048), with ln IoU"),
+            "bce_weight": share_of("the cross-entropy", "Iglovikov and Shvets 2018 (arXiv 1801.05746) add both alike, with -ln IoU"),
             "smooth": FIXED_SMOOTH,
             "batch_reduce": BATCH_REDUCE,
             "empty": EMPTY,

@@ -7,7 +7,7 @@ p is the sigmoid of the logit, g in {0, 1} the target, TP = sum p g, FP = sum p 
 import torch
 from torch import Tensor
 
-from unet.losses.class_sums import class_sums, error_power
+from unet.losses.class_sums import ErrorRule, class_sums, error_power
 from unet.losses.counts import mean_over_sets, soft_counts
 from unet.losses.parameters import BATCH_REDUCE, EMPTY, FIXED_SMOOTH, SMOOTH
 from unet.losses.spec import LossSpec, ParameterSpec
@@ -48,10 +48,9 @@ def dice_pp(
 
     By its own formula an image with no positive pixel costs sum p^gamma / (sum p^gamma + s).
     """
-    counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
-    missed_K, spurious_K = class_sums(error_power(gamma), logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
-    errors_K = missed_K + spurious_K
-    return mean_over_sets(errors_K / (2.0 * counts.tp + errors_K + smooth), counts, empty)
+    sums = class_sums(error_power(gamma), logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
+    errors_K = sums.missed + sums.spurious
+    return mean_over_sets(errors_K / (2.0 * sums.tp + errors_K + smooth), sums, empty)
 
 
 def noise_robust_dice(
@@ -70,9 +69,8 @@ def noise_robust_dice(
     the loss falls. So where little is positive it can pull towards a false positive, and an image with no positive pixel, which costs
     sum p^gamma / (sum p^2 + s), is better given empty "skip" or "penalise". The minimum is the truth all the same.
     """
-    counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce, squared=True)
-    missed_K, spurious_K = class_sums(error_power(gamma), logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
-    return mean_over_sets((missed_K + spurious_K) / (counts.squared + counts.actual + smooth), counts, empty)
+    sums = class_sums(error_power(gamma), logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce, squared=True)
+    return mean_over_sets((sums.missed + sums.spurious) / (sums.squared + sums.actual + smooth), sums, empty)
 
 
 def jaccard_metric(
@@ -91,21 +89,23 @@ def jaccard_metric(
     something. At e = 0 it is `iou`. Images with no positive pixel are told by g, not g'; by its own formula such an image costs
     sum p / (sum p + s) at e = 0, and otherwise nothing where p = e / 2.
     """
-    counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
     if label_smoothing == 0.0:
+        counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
         distance_K = (counts.fp + counts.fn).clamp_min(0.0)
     else:
-        sums = class_sums(_distance_to_soft(label_smoothing), logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
-        distance_K = sums[0] + sums[1]
+        rule = _distance_to_soft(label_smoothing)
+        counts = class_sums(rule, logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
+        distance_K = counts.missed + counts.spurious
     soft_K = (1.0 - label_smoothing) * counts.actual + 0.5 * label_smoothing * counts.pixels
     return mean_over_sets(2.0 * distance_K / (counts.predicted + soft_K + distance_K + 2.0 * smooth), counts, empty)
 
 
-def _distance_to_soft(label_smoothing: float):
-    def rule(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        probability = torch.sigmoid(logits)
-        away = probability - (target * (1.0 - label_smoothing) + 0.5 * label_smoothing)
-        return away.abs(), probability * (1.0 - probability) * away.sign()
+def _distance_to_soft(label_smoothing: float) -> ErrorRule:
+    """|p - g'| = |e - label_smoothing / 2|, e = |p - g|: seen from either class the soft target lies as far from the hard one."""
+
+    def rule(error: Tensor, slope: bool) -> Tensor:
+        away = error - 0.5 * label_smoothing
+        return away.sign_() if slope else away.abs_()
 
     return rule
 

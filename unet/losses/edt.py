@@ -9,6 +9,9 @@ distance found so far can improve anything, so the cost follows the distances, n
 H rows, W columns.
 """
 
+from collections.abc import Callable
+from typing import cast
+
 import numpy as np
 import torch
 from scipy import ndimage
@@ -30,12 +33,20 @@ def squared_distances(class_N1HW: Tensor) -> Tensor:
     Args:
         class_N1HW: bool.
     """
+    return _transformed(class_N1HW)
+
+
+def _transform(class_N1HW: Tensor) -> Tensor:
     images = class_N1HW.detach()[:, 0].cpu().numpy()
     squared_NHW = np.zeros(images.shape, np.float32)
     for class_HW, squared_HW in zip(images, squared_NHW, strict=True):
         if class_HW.any() and not class_HW.all():
             squared_HW[...] = squared_distance(class_HW)
     return torch.from_numpy(squared_NHW[:, None]).to(class_N1HW.device)
+
+
+# NumPy and SciPy work on real numbers: no compiler can trace them.
+_transformed = cast("Callable[[Tensor], Tensor]", torch.compiler.disable(_transform))
 
 
 def squared_distance(class_HW: np.ndarray) -> np.ndarray:

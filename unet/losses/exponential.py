@@ -28,8 +28,9 @@ def exp_log(
     finite, because -ln p_t falls as fast as its gradient.
     """
     counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
-    index_K = (2.0 * counts.tp + smooth) / (counts.predicted + counts.actual + smooth)
-    overlap = mean_over_sets(positive_power(-torch.log(index_K), gamma_dice), counts, empty)
+    # -ln Dice without the difference from 1 that nearly right predictions would be lost in
+    surprise_K = torch.log1p((counts.fp + counts.fn).clamp_min(0.0) / (2.0 * counts.tp + smooth))
+    overlap = mean_over_sets(positive_power(surprise_K, gamma_dice), counts, empty)
     images = len(logits_N1HW)
     positive_K = torch.sqrt(counts.pixels / counts.actual.clamp_min(1.0)).expand(images)
     negative_K = torch.sqrt(counts.pixels / (counts.pixels - counts.actual).clamp_min(1.0)).expand(images)

@@ -9,7 +9,7 @@ be the target's, so that what is predicted there moves no border. A mask of zero
 import torch
 from torch import Tensor
 
-from unet.losses.boundary import distance_weight, inverse_mean, wrong_probability
+from unet.losses.boundary import dear_power, distance_weight, everywhere, inverse_mean, wrong_probability
 from unet.losses.edt import squared_distances
 from unet.losses.pixels import pixel_mean
 from unet.losses.spec import LossSpec, ParameterSpec
@@ -60,16 +60,19 @@ def _weighted_square(
 ) -> Tensor:
     """mean((p - g)^2 (d_p^alpha + d_g^alpha)) / scale, from d_p^2 (or nothing, for 0) and the map of the target."""
 
-    def rule(logits: Tensor, target: Tensor, weight: Tensor, *own_squared: Tensor) -> tuple[Tensor, Tensor]:
+    def rule(logits: Tensor, target: Tensor, kept: Tensor, factor: Tensor, *own_squared: Tensor) -> tuple[Tensor, Tensor]:
         sign, wrong = wrong_probability(logits, target)
+        weight = distance_weight(kept, exponent)
         for squared in own_squared:
-            weight = weight + (squared if alpha == 2.0 else squared.pow(0.5 * alpha))
-        value = wrong.square().mul_(weight)
-        return value, torch.rsub(wrong, 1.0).mul_(value).mul_(2.0 * sign)
+            weight.add_(squared if alpha == 2.0 else squared.pow(0.5 * alpha))
+        weight.mul_(factor).mul_(wrong)
+        slope = torch.ops.aten.sigmoid_backward(weight, wrong).mul_(sign.mul_(2.0))
+        return weight.mul_(wrong), slope
 
-    weight_N1HW = distance_weight(distance, alpha)
-    factor = 1.0 if scale == "none" else inverse_mean(weight_N1HW, mask_N1HW)
-    return pixel_mean(rule, logits_N1HW, target_N1HW, mask_N1HW, weight_N1HW, *own_squared, positive=factor, negative=factor)
+    kept_N1HW, exponent = dear_power(distance, alpha)
+    factor_N = torch.ones_like(distance[:, 0, 0, 0]) if scale == "none" else inverse_mean(kept_N1HW, mask_N1HW, exponent)
+    factor = everywhere(factor_N, distance)
+    return pixel_mean(rule, logits_N1HW, target_N1HW, mask_N1HW, kept_N1HW, factor, *own_squared)
 
 
 def _parameters(scale: str) -> dict[str, ParameterSpec]:

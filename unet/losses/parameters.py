@@ -19,7 +19,7 @@ FIXED_SMOOTH = replace(SMOOTH, search_low=None, search_high=None, log=False)
 BATCH_REDUCE = ParameterSpec(
     default="image",
     choices=("image", "batch"),
-    meaning="image: the mean of each image's loss; batch: one loss of the sums over the whole batch",
+    meaning="image: sums are taken over each image, and the images averaged; batch: over the whole batch",
     source="image in MONAI, batch in segmentation_models_pytorch; both in nnU-Net",
 )
 EMPTY = ParameterSpec(

@@ -25,12 +25,11 @@ def sensitivity_specificity(
 
     The mean squared error of either class, weighed. By its own formula an image of one class has the error of that class alone.
     """
-    counts = soft_counts(logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
-    missed_K, spurious_K = class_sums(error_power(2.0), logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
+    sums = class_sums(error_power(2.0), logits_N1HW, target_N1HW, mask_N1HW, batch_reduce=batch_reduce)
     # A class without pixels has no errors either: 0 / 1 in place of 0 / 0.
-    sensitivity_K = missed_K / counts.actual.clamp_min(1.0)
-    specificity_K = spurious_K / (counts.pixels - counts.actual).clamp_min(1.0)
-    return mean_over_sets(sensitivity_weight * sensitivity_K + (1.0 - sensitivity_weight) * specificity_K, counts, empty)
+    sensitivity_K = sums.missed / sums.actual.clamp_min(1.0)
+    specificity_K = sums.spurious / (sums.pixels - sums.actual).clamp_min(1.0)
+    return mean_over_sets(sensitivity_weight * sensitivity_K + (1.0 - sensitivity_weight) * specificity_K, sums, empty)
 
 
 def mcc(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Tensor | None, *, smooth: float, batch_reduce: str, empty: str) -> Tensor:

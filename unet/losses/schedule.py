@@ -36,9 +36,11 @@ def partner_scale(partner: Tensor, term: Tensor) -> Tensor:
     """partner / term, held constant for the gradient: it brings a term in pixels, or in pixels squared, to the size of its partner.
 
     After Karimi and Salcudean 2019 (arXiv 1904.10030), section II-C, who weigh the Hausdorff term by the ratio of the means of both; here
-    afresh at every step. At most 1e6, which a term of 0 never reaches in value: 1e6 times 0 is 0.
+    afresh at every step. At most 1e6, which a term of 0 never reaches in value: 1e6 times 0 is 0. A partner of 0 (nothing wrong, or a batch
+    that it skips) has no size to be brought to, and the term stands as it is.
     """
     with torch.no_grad():
         size = term.detach().abs()
-        scale = partner.detach().abs() / size.clamp_min(torch.finfo(size.dtype).tiny)
-        return scale.clamp_max(LARGEST_SCALE)
+        other = partner.detach().abs()
+        scale = (other / size.clamp_min(torch.finfo(size.dtype).tiny)).clamp_max(LARGEST_SCALE)
+        return torch.where(other > 0, scale, torch.ones_like(scale))

@@ -6,7 +6,6 @@ The paper's equations and the authors' program differ; the authors say that the 
 Tversky term is 1 - gamma, and the cross-entropy sums over the classes where the Tversky half takes their mean.
 """
 
-import torch
 from torch import Tensor
 
 from unet.losses.counts import SoftCounts, mean_over_sets, soft_counts
@@ -76,10 +75,11 @@ def sym_unified_focal(
 
 
 def _misses(counts: SoftCounts, delta: float, smooth: float) -> tuple[Tensor, Tensor]:
-    """1 - I of the positive and of the negative class; at least 0, which rounding may miss by a hair."""
-    positive_K = 1.0 - (counts.tp + smooth) / (counts.tp + delta * counts.fn + (1.0 - delta) * counts.fp + smooth)
-    negative_K = 1.0 - (counts.tn + smooth) / (counts.tn + delta * counts.fp + (1.0 - delta) * counts.fn + smooth)
-    return torch.relu(positive_K), torch.relu(negative_K)
+    """1 - I of the positive and of the negative class, without the difference from 1 that nearly right predictions would be lost in."""
+    fp, fn = counts.fp.clamp_min(0.0), counts.fn.clamp_min(0.0)  # which rounding may miss by a hair
+    positive_K = delta * fn + (1.0 - delta) * fp
+    negative_K = delta * fp + (1.0 - delta) * fn
+    return positive_K / (counts.tp + positive_K + smooth), negative_K / (counts.tn + negative_K + smooth)
 
 
 _PARAMETERS = {

@@ -8,6 +8,7 @@ no gradient. An image with no positive pixel is an ordinary case; a mask of zero
 import torch
 from torch import Tensor
 
+from unet.losses.boundary import everywhere
 from unet.losses.counts import as_sets
 from unet.losses.cross_entropy import cross_entropy
 from unet.losses.parameters import BATCH_REDUCE
@@ -71,23 +72,22 @@ def distance_bce(logits_N1HW: Tensor, target_N1HW: Tensor, mask_N1HW: Tensor | N
     1 / m everywhere: BCE but for a hair.
     """
 
-    def rule(logits: Tensor, target: Tensor, closeness: Tensor) -> tuple[Tensor, Tensor]:
-        weight = (closeness * border_weight).add_(1.0)
+    def rule(logits: Tensor, target: Tensor, distance: Tensor, inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
+        # (|d| - 1) / m: of the two lines the one of the other side is below 0.
+        steps = torch.maximum((-1.0 - distance).mul_(inside), (distance - 1.0).mul_(outside))
+        weight = steps.mul_(-border_weight).add_(1.0 + border_weight)
         value, slope = cross_entropy(logits, target)
         return value.mul_(weight), slope.mul_(weight)
 
-    return pixel_mean(rule, logits_N1HW, target_N1HW, mask_N1HW, border_closeness(distance, mask_N1HW))
+    rates = (everywhere(1.0 / deepest_N, distance) for deepest_N in _deepest(distance, mask_N1HW))
+    return pixel_mean(rule, logits_N1HW, target_N1HW, mask_N1HW, distance, *rates)
 
 
-def border_closeness(distance_N1HW: Tensor, mask_N1HW: Tensor | None) -> Tensor:
-    """phi of `distance_bce`."""
-    counted_N1HW = distance_N1HW if mask_N1HW is None else distance_N1HW * mask_N1HW
+def _deepest(distance_N1HW: Tensor, mask_N1HW: Tensor | None) -> tuple[Tensor, Tensor]:
+    """m of `distance_bce` for the positive class, and for the negative one, of each image, [N]."""
+    counted_NP = (distance_N1HW if mask_N1HW is None else distance_N1HW * mask_N1HW).flatten(1)
     # A class of which no pixel counts has the m 1; what phi is there plays no part.
-    inside_N111 = counted_N1HW.amin(dim=(1, 2, 3), keepdim=True).neg().clamp_min(1.0)
-    outside_N111 = counted_N1HW.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1.0)
-    # (|d| - 1) / m: of the two lines the one of the other side is below 0.
-    steps_N1HW = torch.maximum((-1.0 - distance_N1HW).div_(inside_N111), (distance_N1HW - 1.0).div_(outside_N111))
-    return torch.rsub(steps_N1HW, 1.0)
+    return counted_NP.amin(dim=1).neg().clamp_min(1.0), counted_NP.amax(dim=1).clamp_min(1.0)
 
 
 SPECS = (

@@ -34,16 +34,6 @@ def generalized_surface(logits, target, mask=None, *, alpha=2.0, distance) -> fl
     return total / max(pixels, 1.0)
 
 
-def active_contour(logits, target, mask=None, *, region_weight=1.0) -> float:
-    """Chen 2019, section 3, c1 = 1, c2 = 0, with the excess of the length; 1e-6 under the root."""
-    values = []
-    for p, g, m in _images(logits, target, mask):
-        region = (m * (p * (1 - g) ** 2 + (1 - p) * (0 - g) ** 2)).sum()
-        excess = max(_length(p, m) - _length(g, m), 0.0)
-        values.append((excess + region_weight * region) / max(m.sum(), 1.0))
-    return float(np.mean(values))
-
-
 def hausdorff_dt(logits, target, mask=None, *, alpha=2.0, scale="map", distance) -> float:
     """Karimi 2019, eq. 8; a masked pixel of the hard prediction is the target's."""
     return _squares(
@@ -89,7 +79,6 @@ def distance_to_other_class(binary_HW: np.ndarray) -> np.ndarray:
 LOSSES: dict[str, Callable[..., float]] = {
     "boundary": boundary,
     "generalized_surface": generalized_surface,
-    "active_contour": active_contour,
     "hausdorff_dt": hausdorff_dt,
     "log_hausdorff_dt": log_hausdorff_dt,
     "hausdorff_dt_onesided": hausdorff_dt_onesided,

@@ -110,7 +110,7 @@ def test_png_refuses_an_index_outside_its_palette() -> None:
 def test_the_difference_tells_found_missed_and_false_apart() -> None:
     truth = np.array([[True, True, False, False]])
     found = np.array([[True, False, True, False]])
-    index, palette = pictures._errors(np.full((1, 4), 40, np.uint8), truth, found)
+    index, palette = pictures._errors(np.full((1, 4), 40, np.uint8), truth, found, np.ones_like(truth))
     assert [tuple(palette[i]) for i in index[0][:3]] == [pictures.FOUND, pictures.MISSED, pictures.FALSE]
     assert min(palette[index[0][3]]) >= 205
 

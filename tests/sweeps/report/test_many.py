@@ -8,7 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from sweeps.record import SweepRecord
-from sweeps.report import curves, differences, front, sanity, spending, strips
+from sweeps.report import curves, differences, front, methods, sanity, spending, strips, tables, write_report
 from sweeps.report.canvas import NARROW, WIDE, Layout, NothingToShow, num_named
 from sweeps.report.overview import Overview, survey
 from sweeps.verdict import compute_verdict
@@ -79,7 +79,7 @@ def test_losses_below_the_sanity_rows_are_a_table(overview: Overview) -> None:
     scores = sorted(score for loss in overview.losses if (score := loss.estimate("membrane_dice").mean) is not None)
     below = with_floor(overview.record, scores[3])
     grid = sanity.grid(below)
-    assert len(grid.rows) == 4 and all(row[3].text.count("the registry takes it") == 1 for row in grid.rows)
+    assert len(grid.rows) == 4 and all(row[3].text.count('registry: "') == 1 for row in grid.rows)
     assert sanity.statement(below).startswith(
         f"4 of {len(LOSSES)} ranked losses do not beat the best prediction that needs no network (best"
     )
@@ -88,6 +88,43 @@ def test_losses_below_the_sanity_rows_are_a_table(overview: Overview) -> None:
     assert sanity.statement(above).startswith(f"Each of the {len(LOSSES)} ranked losses beats the best prediction that needs no network")
     with pytest.raises(NothingToShow, match="each ranked loss beats"):
         sanity.grid(above)
+
+
+def test_first_epochs_below_the_axis_are_told_where_there_are_some(overview: Overview) -> None:
+    told = "The first epochs lie below the axis."
+    low, _ = curves.draw(overview, WIDE).axes[0].get_ylim()
+    assert low > 0.2 and told in curves.caption(overview), "the curves begin near 0"
+    trials = tuple(replace(trial, curve=tuple(row | {"membrane_dice": 0.8} for row in trial.curve)) for trial in overview.record.trials)
+    record = replace(overview.record, trials=trials)
+    assert told not in curves.caption(survey(record, compute_verdict(record)))
+
+
+def test_parameters_held_at_another_value_than_the_default_are_told(tmp_path: Path) -> None:
+    record = make_record(tmp_path / "demo-001", losses=("focal", "tversky", "iou"), trials=2, seeds=2, epochs=3, pictures=False)
+    losses = record.recipe["losses"]
+    held = {"focal": {"gamma": 3.0}, "tversky": {"smooth": 1.0, "batch_reduce": "batch"}, "iou": {"smooth": 1.0, "empty": "smooth"}}
+    changed = {name: losses[name] | held[name] for name in losses} | {"gone": {"loss": "gone", "x": 1.0}}
+    overview = survey(replace(record, recipe=record.recipe | {"losses": changed}), compute_verdict(record))
+    (said,) = [part for part in methods.methods(overview) if "were compared" in part]
+    assert "focal (alpha searched from 0.05 to 0.95, gamma held at 3)" in said
+    assert "beta searched from 0.05 to 0.95, batch_reduce held at batch)" in said
+    assert "iou (" not in said and "gone (" not in said and "smooth held" not in said
+    seconds = {row[1].value: row[1].second for row in tables.leaderboard(overview).rows}
+    assert seconds["tversky"].endswith(", batch_reduce batch") and seconds["tversky"].startswith("alpha 0.")
+    assert "smooth" not in seconds["tversky"] + seconds["iou"]
+    assert "batch_reduce batch" in (page := write_report(overview.record, overview.verdict, tmp_path / "out").read_text())
+    assert "batch_reduce held at batch" in page
+
+
+def test_a_sum_s_held_weight_is_told(tmp_path: Path) -> None:
+    record = make_record(tmp_path / "demo-001", losses=("dice",), trials=1, seeds=2, epochs=3, pictures=False)
+    trials = tuple(replace(trial, loss="mix", function="dice+focal") for trial in record.trials)
+    losses = {"mix": {"loss": "dice+focal", "dice.weight": 1.0, "focal.weight": 0.25, "focal.gamma": 2.0}}
+    record = replace(record, trials=trials, recipe=record.recipe | {"losses": losses})
+    overview = survey(record, compute_verdict(record))
+    assert "mix (dice+focal, focal.weight held at 0.25)" in " ".join(methods.methods(overview))
+    (row,) = tables.leaderboard(overview).rows
+    assert row[1].second.startswith("dice+focal, lr ") and row[1].second.endswith(", focal.weight 0.25")
 
 
 def test_without_sanity_rows_or_in_an_older_verdict_nothing_is_claimed(overview: Overview) -> None:

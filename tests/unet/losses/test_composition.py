@@ -40,6 +40,8 @@ def test_the_entry_of_a_sum_gathers_those_of_its_terms():
     assert not spec.parameters["dice.weight"].searchable, "a common factor is the learning rate's business"
     assert spec.parameters["boundary.weight"].searchable
     assert loss_spec("dice+focal").detached is False
+    assert loss_spec("boundary+dice").detached is False, "nothing is scaled to the size of what comes after it"
+    assert loss_spec("dice+hausdorff_er").parameters["hausdorff_er.balance"].default == "partner"
     assert loss_spec("focal+combo").perfect == LOSSES["combo"].perfect
 
 
@@ -93,7 +95,7 @@ def test_a_partner_brings_a_term_to_its_own_size():
     assert not scale.requires_grad
     torch.testing.assert_close(scale * term, torch.tensor(0.5))
     assert partner_scale(torch.tensor(0.5), torch.tensor(0.0)) == 1e6
-    assert partner_scale(torch.tensor(0.0), torch.tensor(0.0)) == 0.0
+    assert partner_scale(torch.tensor(0.0), torch.tensor(3.0)) == 1.0, "a partner that skips the batch has no size to be brought to"
     assert partner_scale(torch.tensor(-0.5), torch.tensor(2.0)) == 0.25, "sizes, not signs"
 
 

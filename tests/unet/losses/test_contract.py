@@ -228,6 +228,29 @@ def test_every_parameter_is_used(name):
 
 
 @every_loss
+def test_a_search_is_never_over_a_mere_factor(name):
+    """From one end of its range to the other a searched parameter turns the gradient: a common factor is the learning rate's business."""
+    spec = loss_spec(name)
+    for key, parameter in spec.parameters.items():
+        if not parameter.searchable:
+            continue
+        shapes = shaped_case()
+        certain = 4.0 * shapes[0], shapes[1]  # wrong for certain, and so worth many erosions
+        ends = (parameter.search_low, parameter.search_high)
+        assert any(turns(name, key, ends, scene) for scene in (shapes, certain, random_case()[:2])), key
+
+
+def turns(name, key, ends, scene) -> bool:
+    """Whether the direction of the gradient differs between two values of a parameter, early in the training."""
+    slopes = []
+    for value in ends:
+        logits = scene[0].clone().requires_grad_()
+        value_of(build_loss(name, **{key: value}), logits, scene[1], progress=0.1).backward()
+        slopes.append(logits.grad.flatten())
+    return bool(torch.nn.functional.cosine_similarity(*slopes, dim=0) < 1 - 1e-9)
+
+
+@every_loss
 def test_parameters_are_complete_and_cannot_be_changed(name):
     loss = build_loss(name)
     assert dict(loss.parameters) == {key: spec.default for key, spec in loss_spec(name).parameters.items()}

@@ -44,6 +44,20 @@ def test_shapes_must_agree():
         build_loss("dice")(logits, torch.zeros(2, 1, 4, 4), target)
 
 
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ValueError, match=r"loss 'dice' needs at least one pixel, got logits of shape \[0, 1, 4, 4\]"):
+        build_loss("dice")(torch.zeros(0, 1, 4, 4), torch.zeros(0, 1, 4, 4))
+
+
+@pytest.mark.parametrize("name", ["dice", "mcc", "bce", "lovasz_sigmoid"])
+def test_only_the_logits_have_a_gradient(name):
+    for side in (6, 300):
+        logits = torch.zeros(1, 1, side, side, requires_grad=True)
+        target = (torch.rand(1, 1, side, side, generator=torch.Generator().manual_seed(0)) < 0.3).float().requires_grad_()
+        build_loss(name)(logits, target).backward()
+        assert target.grad is None and logits.grad.abs().sum() > 0
+
+
 def test_aux_and_progress_are_ignored_by_those_who_do_not_need_them():
     logits, target = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
     for name in ("bce", "dice"):
