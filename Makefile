@@ -28,7 +28,7 @@ sweep: $(RUNS)
 	$(BIN)/sweeps launch $(RECIPE) $(ARGS)
 
 test: $(TESTS)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(TESTS)
 	$(BIN)/ruff check .
