@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from data_utils.folds import Split, finalist_split, search_split
     from data_utils.isbi2012 import download_isbi2012, find_isbi2012
     from data_utils.maps import MAPS, maps_of
+    from data_utils.sections import SectionReader, open_sections
     from data_utils.stack import Stack, read_stack, write_stack
     from data_utils.synthetic import make_synthetic
     from data_utils.tiff import read_tiff, write_tiff
+    from data_utils.tiff_writer import SectionWriter
 
 __all__ = [
     "DATASETS",
@@ -27,6 +29,8 @@ __all__ = [
     "Crops",
     "DataError",
     "Normalisation",
+    "SectionReader",
+    "SectionWriter",
     "Split",
     "Stack",
     "download_isbi2012",
@@ -35,6 +39,7 @@ __all__ = [
     "load_dataset",
     "make_synthetic",
     "maps_of",
+    "open_sections",
     "read_stack",
     "read_tiff",
     "search_split",
@@ -49,9 +54,11 @@ _MODULES = {
     "folds": ("Split", "finalist_split", "search_split"),
     "isbi2012": ("download_isbi2012", "find_isbi2012"),
     "maps": ("MAPS", "maps_of"),
+    "sections": ("SectionReader", "open_sections"),
     "stack": ("Stack", "read_stack", "write_stack"),
     "synthetic": ("make_synthetic",),
     "tiff": ("read_tiff", "write_tiff"),
+    "tiff_writer": ("SectionWriter",),
 }
 
 

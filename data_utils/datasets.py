@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 from data_utils.errors import DataError
+from data_utils.grey import few
 from data_utils.isbi2012 import find_isbi2012
+from data_utils.section_files import SUFFIXES
 from data_utils.stack import IMAGES_NAME, LABELS_NAME, Stack, read_stack
 from data_utils.synthetic import make_synthetic
 
@@ -15,6 +17,7 @@ DATASETS: dict[str, str] = {
     "isbi2012": "30 sections of Drosophila nerve cord, 512 x 512 px, from the ISBI 2012 challenge; needs a download",
 }
 
+_PAIRS = ((Path(IMAGES_NAME).stem, Path(LABELS_NAME).stem), ("images", "labels"))
 _SYNTHETIC_OPTIONS = ("sections", "size_px", "seed")
 
 
@@ -29,8 +32,9 @@ def load_dataset(
     """Loads a stack with its membranes.
 
     Args:
-        source: a name of DATASETS, or a folder with train-volume.tif and train-labels.tif.
-        images: a TIFF stack with another name; `source` is then not looked at.
+        source: a name of DATASETS, or a folder with train-volume.tif and train-labels.tif, or with folders of PNGs or TIFFs of these names
+            or called images and labels.
+        images: a TIFF stack, PNG or folder with another name; `source` is then not looked at.
         labels: the labels of `images`.
         membrane: the label value of membranes: "zero", "nonzero", or "auto" (the rarer one).
         ignore: the label value of pixels whose label is unknown, in 0 to 255; None: every label is known.
@@ -79,16 +83,36 @@ def _load_folder(folder: Path, membrane: str, ignore: int | None) -> Stack:
         near = difflib.get_close_matches(str(folder), DATASETS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise DataError(f"{folder}: no such folder, and no known data set ({', '.join(DATASETS)}){hint}")
-    if not _is_stack_folder(folder):
-        missing = [name for name in (IMAGES_NAME, LABELS_NAME) if not (folder / name).is_file()]
-        found = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in (".tif", ".tiff"))
-        raise DataError(
-            f"{folder}: {' and '.join(missing)} not found (TIFFs here: {', '.join(found[:10]) or 'none'}); for stacks with other"
-            " names give both files: `data: {images: PATH, labels: PATH}`"
-        )
-    if folder.resolve().name == "isbi2012":
+    images, labels = _find_pair(folder)
+    if folder.resolve().name == "isbi2012" and _is_stack_folder(folder):
         return find_isbi2012(folder, membrane="zero" if membrane == "auto" else membrane, ignore=ignore)
-    return read_stack(folder / IMAGES_NAME, folder / LABELS_NAME, membrane=membrane, ignore=ignore, name=folder.resolve().name)
+    return read_stack(images, labels, membrane=membrane, ignore=ignore, name=folder.resolve().name)
+
+
+def _find_pair(folder: Path) -> tuple[Path, Path]:
+    """The images and labels of a folder: the challenge's two files go before all others, of which there must be one pair."""
+    if _is_stack_folder(folder):
+        return folder / IMAGES_NAME, folder / LABELS_NAME
+    pairs = [(i, j) for images, labels in _PAIRS for i in _called(folder, images) for j in _called(folder, labels)]
+    if len(pairs) == 1:
+        return pairs[0]
+    say = "give both: `data: {images: PATH, labels: PATH}`"
+    if pairs:
+        listed = few(f"{images.name} with {labels.name}" for images, labels in pairs)
+        raise DataError(f"{folder}: which are the sections and their labels? There are {listed}; keep one pair, or {say}")
+    missing = [name for name in (IMAGES_NAME, LABELS_NAME) if not (folder / name).is_file()]
+    found = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in (".tif", ".tiff"))
+    folders = few(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
+    raise DataError(
+        f"{folder}: {' and '.join(missing)} not found (TIFFs here: {few(found) or 'none'}); folders of PNGs or TIFFs must be"
+        f" called images and labels (folders here: {folders or 'none'}); for stacks with other names {say}"
+    )
+
+
+def _called(folder: Path, name: str) -> list[Path]:
+    """What is called `name` and can be read: a file with one of the endings, or a folder."""
+    files = [folder / f"{name}{suffix}" for suffix in SUFFIXES if (folder / f"{name}{suffix}").is_file()]
+    return files + [folder / name] * (folder / name).is_dir()
 
 
 def _synthetic_options(options: str, source: str) -> dict[str, int]:

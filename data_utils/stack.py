@@ -4,18 +4,21 @@ Axes: Z sections, H rows, W columns.
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from data_utils.errors import DataError
+from data_utils.grey import as_grey, few
 from data_utils.labels import MEMBRANE_CHOICES, Membranes, membrane_from_labels
-from data_utils.tiff import read_tiff, write_tiff
+from data_utils.section_files import pairing_notes
+from data_utils.sections import open_sections
+from data_utils.tiff import write_tiff
 
 IMAGES_NAME = "train-volume.tif"
 LABELS_NAME = "train-labels.tif"
+DEFAULT_VOXEL_SIZE_NM = (50.0, 4.0, 4.0)
 UNKNOWN_LABEL = 127
 """What write_stack writes where the label is unknown."""
 
@@ -31,8 +34,8 @@ class Stack:
     counted_ZHW: np.ndarray | None = None
     """True where the label is known, bool [Z, H, W]; None where it is known everywhere. Other pixels are seen by the network, but count
     neither for its training nor for its scores, whatever membrane_ZHW holds there."""
-    voxel_size_nm: tuple[float, float, float] = (50.0, 4.0, 4.0)
-    """Distance of voxels in nm along z, y and x."""
+    voxel_size_nm: tuple[float, float, float] = DEFAULT_VOXEL_SIZE_NM
+    """Distance of voxels in nm along z, y and x; the default is that of the ISBI 2012 stacks."""
     name: str
     """What reports call it."""
     membrane_rule: str
@@ -50,7 +53,9 @@ class Stack:
                 continue
             if array_ZHW.dtype != bool:
                 raise DataError(f"{self.name}: {name} must be bool (True = {true}), got {array_ZHW.dtype}")
-            check_same_shape(self.raw_ZHW, array_ZHW, images=self.name, labels=f"{self.name} {'labels' if true == 'membrane' else name}")
+            check_same_shape(
+                self.raw_ZHW.shape, array_ZHW.shape, images=self.name, labels=f"{self.name} {'labels' if true == 'membrane' else name}"
+            )
         if self.membrane_ZHW is None and self.counted_ZHW is not None:
             raise DataError(f"{self.name}: counted_ZHW says which labels are known, but there are no labels (membrane_ZHW is None)")
 
@@ -79,40 +84,43 @@ def read_stack(
     *,
     membrane: str = "auto",
     ignore: int | None = None,
-    voxel_size_nm: tuple[float, float, float] = (50.0, 4.0, 4.0),
+    voxel_size_nm: tuple[float, float, float] | None = None,
     name: str | None = None,
 ) -> Stack:
-    """Reads sections and labels from TIFF stacks and checks both.
+    """Reads sections and labels and checks both.
 
     Args:
-        images: stack of grey sections.
-        labels: stack of the same shape with values {0, 1}, {0, 255} or 1 bit, and `ignore`; None for a stack without labels.
+        images: grey sections: a TIFF stack, a PNG, or a folder of one or the other in natural order (see open_sections).
+        labels: as many sections of the same size with values {0, 1}, {0, 255} or 1 bit, and `ignore`; None for a stack without labels.
         membrane: the label value of membranes: "zero", "nonzero", or "auto", the rarer of the two (zero where they are equal).
         ignore: the value of labels that are unknown, in 0 to 255; None: all are known.
-        voxel_size_nm: distance of voxels in nm along z, y and x.
-        name: what reports call the stack; by default the file's name.
+        voxel_size_nm: distance of voxels in nm along z, y and x; None: as the images' file says, else 50 x 4 x 4.
+        name: what reports call the stack; by default the file's or folder's name.
 
     Raises:
-        DataError: a file cannot be read (see read_tiff), pixels are NaN or infinite, shapes differ, or labels hold other values.
+        DataError: a file cannot be read, pixels are NaN or infinite, shapes differ, or labels hold other values.
         ValueError: an unknown `membrane`, or an `ignore` outside its range.
     """
     if membrane not in MEMBRANE_CHOICES:
         raise ValueError(f"membrane must be one of {', '.join(MEMBRANE_CHOICES)}, got {membrane!r}")
     images = Path(images)
-    raw_ZHW, notes = _as_grey(read_tiff(images), images)
-    notes += _constant_notes(raw_ZHW, images)
+    with open_sections(images) as sections:
+        raw_ZHW, notes = as_grey(sections.read_all(), images)
+    notes = sections.notes + notes + _constant_notes(raw_ZHW, images)
     read: Membranes | None = None
     if labels is not None:
-        labels_ZHW = read_tiff(Path(labels))
-        check_same_shape(raw_ZHW, labels_ZHW, images=str(images), labels=str(labels))
+        with open_sections(Path(labels)) as label_sections:
+            check_same_shape(sections.shape_ZHW, label_sections.shape_ZHW, images=str(images), labels=str(labels))
+            labels_ZHW = label_sections.read_all()
+        notes += label_sections.notes + pairing_notes(sections.files, label_sections.files)
         read = membrane_from_labels(labels_ZHW, membrane=membrane, source=str(labels), ignore=ignore)
         notes += read.notes
     return Stack(
         raw_ZHW=raw_ZHW,
         membrane_ZHW=read.membrane_ZHW if read else None,
         counted_ZHW=read.counted_ZHW if read else None,
-        voxel_size_nm=voxel_size_nm,
-        name=name or images.stem,
+        voxel_size_nm=voxel_size_nm or sections.voxel_size_nm or DEFAULT_VOXEL_SIZE_NM,
+        name=name or sections.name,
         membrane_rule=read.rule if read else "no labels",
         notes=tuple(notes),
     )
@@ -133,39 +141,17 @@ def write_stack(path: Path, stack: Stack) -> None:
         write_tiff(path / LABELS_NAME, labels_ZHW, voxel_size_nm=stack.voxel_size_nm)
 
 
-def check_same_shape(raw_ZHW: np.ndarray, labels_ZHW: np.ndarray, *, images: str, labels: str) -> None:
+def check_same_shape(images_ZHW: tuple[int, ...], labels_ZHW: tuple[int, ...], *, images: str, labels: str) -> None:
     """Raises DataError with both shapes unless there is one label section of the same size for every section."""
-    if raw_ZHW.shape != labels_ZHW.shape:
+    if images_ZHW != labels_ZHW:
         raise DataError(
-            f"{images} is {_shape(raw_ZHW)}, but {labels} is {_shape(labels_ZHW)}: every section needs one label section of the same size"
+            f"{images} is {_shape(images_ZHW)}, but {labels} is {_shape(labels_ZHW)}:"
+            " every section needs one label section of the same size"
         )
 
 
-def _shape(array_ZHW: np.ndarray) -> str:
-    return " x ".join(str(size) for size in array_ZHW.shape) + " (sections x rows x columns)"
-
-
-def _as_grey(array_ZHW: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
-    """The array as uint8, uint16 or float32, finite."""
-    if array_ZHW.dtype.kind == "f":
-        _check_finite(array_ZHW, path)
-    if array_ZHW.dtype.name in ("uint8", "uint16", "float32"):
-        return array_ZHW, []
-    if array_ZHW.dtype == bool:
-        return array_ZHW.astype(np.uint8), [f"{path}: sections are 1-bit images: are these labels?"]
-    with np.errstate(over="ignore"):
-        grey_ZHW = array_ZHW.astype(np.float32)
-    _check_finite(grey_ZHW, path)
-    return grey_ZHW, [f"{path}: {array_ZHW.dtype} pixels are kept as float32"]
-
-
-def _check_finite(array_ZHW: np.ndarray, path: Path) -> None:
-    bad = {section: int(count) for section, section_HW in enumerate(array_ZHW) if (count := np.count_nonzero(~np.isfinite(section_HW)))}
-    if bad:
-        raise DataError(
-            f"{path}: {sum(bad.values())} pixels are NaN or infinite, in {_few(f'section {s} ({count})' for s, count in bad.items())}:"
-            " replace them by grey values, or leave those sections out"
-        )
+def _shape(shape_ZHW: tuple[int, ...]) -> str:
+    return " x ".join(str(size) for size in shape_ZHW) + " (sections x rows x columns)"
 
 
 def _constant_notes(raw_ZHW: np.ndarray, path: Path) -> list[str]:
@@ -173,11 +159,6 @@ def _constant_notes(raw_ZHW: np.ndarray, path: Path) -> list[str]:
     if len(constant) == len(raw_ZHW) and raw_ZHW.min() == raw_ZHW.max():
         return [f"{path}: the image is constant: every pixel is {raw_ZHW.flat[0]}; nothing can be learnt from it"]
     if constant:
-        listed = _few(f"section {section} (every pixel {raw_ZHW[section].flat[0]})" for section in constant)
+        listed = few(f"section {section} (every pixel {raw_ZHW[section].flat[0]})" for section in constant)
         return [f"{path}: constant sections, in which there is nothing to see: {listed}"]
     return []
-
-
-def _few(items: Iterable[str], most: int = 10) -> str:
-    listed = list(items)
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

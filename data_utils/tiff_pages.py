@@ -47,7 +47,7 @@ class Plan:
         return math.prod(self.pages[0].shape) * self.dtype.itemsize
 
 
-def plan_decoding(path: Path, tif: tifffile.TiffFile, complaints: Sequence[str], *, max_bytes: int) -> Plan:
+def plan_decoding(path: Path, tif: tifffile.TiffFile, complaints: Sequence[str], *, max_bytes: float, max_section_bytes: float) -> Plan:
     """Checks every page entry of an open file.
 
     Args:
@@ -55,6 +55,7 @@ def plan_decoding(path: Path, tif: tifffile.TiffFile, complaints: Sequence[str],
         tif: the same file, open.
         complaints: what tifffile has logged about it so far; it goes on filling while pages are read.
         max_bytes: a larger decoded stack is refused.
+        max_section_bytes: a larger decoded section is refused.
 
     Raises:
         DataError: pages are missing, differ or are not grey, or data lie outside the file; or the stack would be too large.
@@ -73,7 +74,7 @@ def plan_decoding(path: Path, tif: tifffile.TiffFile, complaints: Sequence[str],
                 " all sections of a stack must be alike; crop or convert them"
             )
     plan = Plan(pages=pages, num_sections=_declared_sections(path, tif, pages), dtype=np.dtype(pages[0].dtype))
-    _check_size(path, plan, max_bytes)
+    _check_size(path, plan, max_bytes, max_section_bytes)
     _check_inside(path, plan)
     return plan
 
@@ -121,15 +122,21 @@ def _declared_sections(path: Path, tif: tifffile.TiffFile, pages: Sequence[tifff
     return declared
 
 
-def _check_size(path: Path, plan: Plan, max_bytes: int) -> None:
+def _check_size(path: Path, plan: Plan, max_bytes: float, max_section_bytes: float) -> None:
     # strips and tiles may reach far beyond the image: what counts is what the decoder is asked to make
     segment_bytes = max(math.prod(page.chunked) * math.prod(page.chunks) for page in plan.pages) * plan.dtype.itemsize
-    decoded = plan.num_sections * max(plan.section_bytes, segment_bytes)
+    section = max(plan.section_bytes, segment_bytes)
+    decoded = plan.num_sections * section
     described = f"{plan.num_sections} x {_px(plan.pages[0])}"
     if decoded > max_bytes:
         raise DataError(
             f"{path}: {described} would take {decoded / 2**30:.1f} GiB, more than the {max_bytes / 2**30:.1f} GiB allowed:"
             " crop the stack, or raise max_bytes"
+        )
+    if section > max_section_bytes:
+        raise DataError(
+            f"{path}: a section of {_px(plan.pages[0])} would take {section / 2**30:.1f} GiB, more than the"
+            f" {max_section_bytes / 2**30:.1f} GiB allowed: crop the sections, or raise max_section_bytes"
         )
     size = path.stat().st_size
     if decoded > MAX_RATIO * size:

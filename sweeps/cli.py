@@ -1,5 +1,5 @@
-"""The command line. Its verbs: `cli_sweep` (run a sweep, look at it), `cli_again` (use what it found), `cli_catalogue` (what there is),
-`cli_bench` (what things cost).
+"""The command line. Its verbs: `cli_sweep` (run a sweep, look at it), `cli_again` (use what it found), `cli_predict` (use a network),
+`cli_catalogue` (what there is), `cli_preview` (what it looks like), `cli_bench` (what things cost).
 
 Exit codes: 0 all complete; 1 a fault of ours; 2 recipe or usage; 3 data; 4 environment, storage or credentials; 5 finished, some trials
 failed; 6 stopped, too many failed; 75 interrupted and resumable; 130 Ctrl-C, resumable.
@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from sweeps import cli_again, cli_bench, cli_catalogue, cli_sweep
+from sweeps import cli_again, cli_bench, cli_catalogue, cli_predict, cli_preview, cli_sweep
 from sweeps.cli_options import errors
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verbs in (cli_sweep, cli_again, cli_bench, cli_catalogue):
+for verbs in (cli_sweep, cli_again, cli_predict, cli_bench, cli_catalogue, cli_preview):
     verbs.add_to(app)
 
 

@@ -100,7 +100,7 @@ def _scores_sentence(scores: dict[str, Any] | None) -> str:
     if scores is None:
         return "on these data: no scores, since the run ends at the epoch at which its record was pruned"
     names = {"membrane_dice": "membrane Dice", "membrane_dice_at_half": "membrane Dice at 0.5", "v_rand": "V_rand", "v_info": "V_info"}
-    told = (f"{names.get(key, key)} {value:.4f}" if isinstance(value, float) else f"{key} {value}" for key, value in scores.items())
+    told = (f"{name} {scores[key]:.4f}" for key, name in names.items() if isinstance(scores.get(key), float))
     return f"on these data: {', '.join(told)}"
 
 

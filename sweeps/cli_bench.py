@@ -1,5 +1,5 @@
-"""`sweeps bench`: what a step, a loss and a trial's overhead cost. Steps and losses are also measured by `python -m sweeps.bench`,
-which needs torch and nothing of Ray, Optuna or W&B, so that it runs on a bare GPU machine.
+"""`sweeps bench`: what a step, a loss, the challenge's scores and a trial's overhead cost. All but the overhead is also measured by
+`python -m sweeps.bench`, which needs torch and nothing of Ray, Optuna or W&B, so that it runs on a bare GPU machine.
 """
 
 from typing import Annotated
@@ -9,7 +9,7 @@ import typer
 from sweeps.cli_options import Folder, Json, console, print_json
 
 bench = typer.Typer(help="Measure what things cost on this machine.", no_args_is_help=True)
-#: the words behind step and loss belong to `python -m sweeps.bench`, --help among them
+#: the words behind step, loss and score belong to `python -m sweeps.bench`, --help among them
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 Words = Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]", help="Options of `python -m sweeps.bench`.")]
 
@@ -41,6 +41,15 @@ def loss(words: Words = None) -> None:
     Example: sweeps bench loss --loss focal --compiled
     """
     _pass_on("loss", words)
+
+
+@bench.command(context_settings=_PASSED_ON, add_help_option=False)
+def score(words: Words = None) -> None:
+    """V_rand and V_info in time and memory beside the same by scikit-image's watershed, and how far the scores differ.
+
+    Example: sweeps bench score --sections 10
+    """
+    _pass_on("score", words)
 
 
 @bench.command()

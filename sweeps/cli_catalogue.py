@@ -12,14 +12,14 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console, RenderableType
 
-from sweeps.cli_catalogue_tables import data_table, findings_table, recipes_table, stack_lines
+from sweeps.cli_catalogue_tables import FOLDERS, data_table, findings_table, recipes_table, stack_lines
 from sweeps.cli_losses_tables import FAMILIES, loss_page, losses_tables
 from sweeps.cli_options import Json, print_json
 
 _Membrane = Annotated[str, typer.Option(help="The label value of membranes: zero, nonzero or auto.")]
 _Ignore = Annotated[int | None, typer.Option(help="The label value of pixels whose label is unknown, such as 127.")]
 
-data_app = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check.")
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check, preview.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -113,8 +113,8 @@ def data_get(
 
 @data_app.command("check", epilog="Example: sweeps data check ../stacks")
 def data_check(
-    source: Annotated[str | None, typer.Argument(help="A data set's name, or a folder with train-volume.tif and train-labels.tif.")] = None,
-    images: Annotated[Path | None, typer.Option(help="A stack with another name, instead of a folder.")] = None,
+    source: Annotated[str | None, typer.Argument(help=f"A data set's name, or {FOLDERS}.")] = None,
+    images: Annotated[Path | None, typer.Option(help="A TIFF stack, PNG or folder with another name, instead.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Its labels.")] = None,
     membrane: _Membrane = "auto",
     ignore: _Ignore = None,

@@ -13,6 +13,8 @@ from sweeps.doctor import Finding
 if TYPE_CHECKING:
     from data_utils.stack import Stack
 
+FOLDERS = "a folder with train-volume.tif and train-labels.tif, or with folders images and labels of PNGs or TIFFs"
+"""What data may be, beside a known name."""
 _SIGNS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("error", "red")}
 
 
@@ -31,7 +33,7 @@ def data_table(datasets: Mapping[str, str]) -> RenderableType:
     table.add_column("what it is", overflow="fold")
     for name, description in datasets.items():
         table.add_row(Text(name, "cyan"), Text(description))
-    return Group(table, Text("Or a folder with train-volume.tif and train-labels.tif: --data FOLDER", "dim"))
+    return Group(table, Text(f"Or {FOLDERS}: --data FOLDER", "dim"))
 
 
 def stack_lines(stack: "Stack") -> dict[str, Any]:

@@ -20,7 +20,10 @@ def add_to(app: typer.Typer) -> None:
 def launch(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name (`sweeps recipes`) or a YAML file.")],
     data: Annotated[
-        str | None, typer.Option("--data", help="A known data set, or a folder with train-volume.tif and train-labels.tif.")
+        str | None,
+        typer.Option(
+            "--data", help="A known data set, or a folder with train-volume.tif and train-labels.tif (or with folders images and labels)."
+        ),
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change a value: --set train.epochs=20. Repeatable.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="The results folder's name; by default the recipe's, numbered.")] = None,

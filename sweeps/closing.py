@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.folder import write_json
+from sweeps.late_scores import settle_all
 from sweeps.pinned import pinned_recipe
 from sweeps.recipe import Recipe
 from sweeps.recipe_file import dump_yaml
@@ -18,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 
 def close_sweep(folder: Path) -> tuple[dict[str, Any], Path]:
-    """Write verdict.json, report/, best/ and fastest/; return the verdict and the report's page."""
+    """Settle late scores, write verdict.json, report/, best/ and fastest/; return the verdict and the report's page."""
+    settle_all(folder)
     record = load_results(folder)
     verdict = compute_verdict(record)
     write_json(folder / "verdict.json", verdict)

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from sweeps.record import SweepRecord, TrialRecord
 
 SCORES = ("membrane_dice", "membrane_dice_at_half", "v_rand", "v_info")
-"""What is told of every loss; the objective as well, where it is another."""
+"""What is told of every loss, and stands first; the objective as well, where it is another."""
+TUNED = ("threshold", "v_rand_threshold", "smallest_cell_px", "v_info_threshold", "v_info_smallest_cell_px")
+"""What each run chose on its calibration sections: thresholds on the membrane probability, and the smallest cell for V_rand and V_info."""
 ENDED = ("complete", "pruned")
 
 

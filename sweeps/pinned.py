@@ -12,4 +12,5 @@ def pinned_recipe(recipe: Recipe, loss: str, suggestion: Mapping[str, Any]) -> R
     raw["losses"] = {loss: {"loss": recipe.losses[loss].function, **recipe.loss_parameters(loss, suggestion)}}
     raw["train"] |= {key.removeprefix("train."): value for key, value in suggestion.items() if key.startswith("train.")}
     raw["search"] |= {"trials_per_loss": 1, "early_stop": None}
+    raw["published"] = None  # its figures are of losses that are not here
     return Recipe.from_resolved(raw)

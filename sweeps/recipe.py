@@ -17,6 +17,7 @@ from sweeps.recipe_errors import Problem, RecipeError, did_you_mean, fail, place
 from sweeps.recipe_file import load_yaml
 from sweeps.recipe_losses import LossEntry, defaults_of, read_losses, write_losses
 from sweeps.recipe_overrides import Places, absolute_paths, apply_overrides, override_data
+from sweeps.recipe_published import PublishedSection, published_problems
 from sweeps.recipe_sections import (
     SLUG,
     SLUG_RULE,
@@ -74,6 +75,8 @@ class Recipe(Section):
     """What is tried again."""
     wandb: WandbSection = WandbSection()
     """Weights & Biases."""
+    published: PublishedSection | None = None
+    """Figures that others printed for these losses, set beside ours in the report."""
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Recipe":
@@ -182,7 +185,7 @@ def _validate(raw: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
         problems = problems_of(error, Recipe)
-    problems += cross_problems(raw) + source_problems(raw)
+    problems += cross_problems(raw) + source_problems(raw) + published_problems(raw)
     return recipe, list({(problem.path, problem.message): problem for problem in problems}.values())
 
 

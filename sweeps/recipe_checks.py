@@ -21,7 +21,7 @@ def source_problems(raw: Mapping[str, Any]) -> list[Problem]:
     source = section.get("source") if isinstance(section, Mapping) else None
     if not isinstance(source, str) or not source or source.split(":")[0] in DATASETS or Path(source).is_absolute():
         return []
-    rule = f"allowed: {', '.join(DATASETS)}, or a folder with train-volume.tif and train-labels.tif"
+    rule = f"allowed: {', '.join(DATASETS)}, or a folder with train-volume.tif and train-labels.tif (or with folders images and labels)"
     return [Problem(path=("data", "source"), message=f"unknown data set {show(source)}; {rule}{did_you_mean(source, DATASETS)}")]
 
 

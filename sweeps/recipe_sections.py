@@ -24,9 +24,9 @@ class DataSection(Section):
     """Which sections, which class is what, and the crops a training sees."""
 
     source: str = Field(default="synthetic", min_length=1, max_length=4096)
-    """A known data set (synthetic, isbi2012), or a folder with train-volume.tif and train-labels.tif."""
+    """A known data set (synthetic, isbi2012), or a folder with train-volume.tif and train-labels.tif, or with folders images and labels."""
     images: str | None = Field(default=None, min_length=1, max_length=4096)
-    """A TIFF stack, relative to the recipe; together with labels it replaces source."""
+    """A TIFF stack, a PNG, or a folder of either, relative to the recipe; together with labels it replaces source."""
     labels: str | None = Field(default=None, min_length=1, max_length=4096)
     """The stack of labels of the same shape."""
     membrane: Literal["auto", "zero", "nonzero"] = "auto"

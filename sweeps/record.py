@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 TRIAL_ID = r"[a-z0-9][a-z0-9_-]{0,62}(\.\d+)?(-\d{4,}|-f\d+-s\d+)"
 
+#: the key of a result whose scores are computed after the trial has ended
+PENDING = "scores_pending"
+
 
 class NoSweep(FileNotFoundError):
     """A folder holds no sweep; the CLI exits with 4."""
@@ -117,6 +120,11 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
+
+
+def is_pending(result: Any) -> bool:
+    """Whether a result waits for its scores (sweeps.late_scores); until then it has membrane Dice alone."""
+    return isinstance(result, dict) and result.get(PENDING) is True
 
 
 def trial_folder(folder: Path, stage: str, trial_id: str) -> Path:

@@ -20,7 +20,8 @@ from sweeps.folder import write_json
 from sweeps.plan import TrialPlan
 from sweeps.recipe import Recipe
 from sweeps.record import SweepRecord, TrialRecord, load_results, read_json
-from sweeps.trial import Trial, load_stack
+from sweeps.stacks import load_stack
+from sweeps.trial import Trial
 
 logger = logging.getLogger(__name__)
 

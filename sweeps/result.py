@@ -1,6 +1,7 @@
-"""What a trial leaves behind: result.json, its weights' metadata, and the two sections to look at."""
+"""What a trial leaves behind: result.json, its weights' metadata, and the sections to look at."""
 
 import json
+import math
 import resource
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from data_utils.folds import Split
 from sweeps.plan import TrialPlan
+from sweeps.predicted import Prediction
 from sweeps.scoring import Scored
 from unet.fit import Run
 
@@ -39,17 +41,25 @@ def outline(plan: TrialPlan, run: Run | None, proof: dict[str, Any], state: str)
     }
 
 
-def outcome(run: Run, scored: Scored, split: Split) -> dict[str, Any]:
-    """Return what a complete trial has beyond its outline: epochs, scores, sections."""
+def outcome(run: Run, prediction: Prediction, split: Split) -> dict[str, Any]:
+    """Return what a complete trial has beyond its outline: epochs, sections, the loss's own value on the test sections."""
+    own = [
+        {"section": section, "value": value if math.isfinite(value) else None}
+        for section, value in zip(prediction.test.sections, prediction.test.own_loss, strict=True)
+    ]
+    values = [entry["value"] for entry in own if entry["value"] is not None]
     return {
         "best_epoch": run.best_epoch,
         "epochs": run.epoch,
         "steps": run.step,
-        "scores": scored.scores,
-        "calibration": scored.calibration,
-        "per_section": scored.per_section,
         "sections": {"train": list(split.train), "calibration": list(split.calibration), "test": list(split.test)},
+        "own_loss": {"mean": math.fsum(values) / len(values) if values else None, "sections": own},
     }
+
+
+def with_scores(result: dict[str, Any], scored: Scored) -> dict[str, Any]:
+    """Return a result with all its scores."""
+    return result | {"scores": scored.scores, "calibration": scored.calibration, "per_section": scored.per_section}
 
 
 def seconds(run: Run, score_seconds: float, wall_seconds: float) -> dict[str, float]:
@@ -58,20 +68,20 @@ def seconds(run: Run, score_seconds: float, wall_seconds: float) -> dict[str, fl
     return clocks | {"wall": wall_seconds, "overhead": wall_seconds - sum(clocks.values())}
 
 
-def weights_metadata(plan: TrialPlan, run: Run, scored: Scored) -> dict[str, str]:
-    """Return what a weights file says of itself, so that it can be used without the sweep."""
+def weights_metadata(plan: TrialPlan, run: Run, tuning: dict[str, str]) -> dict[str, str]:
+    """Return what a weights file says of itself, so that it can be used without the sweep. `tuning` is `Scored.tuning()`, or a part."""
     return {
         "trial": plan.trial_id,
         "sweep": plan.uuid,
         "loss": json.dumps({"function": run.loss.name, "parameters": dict(run.loss.parameters)}),
         "normalisation": json.dumps({"mean": run.normalisation.mean, "std": run.normalisation.std}),
         "positive": run.positive,
-        "threshold": repr(scored.calibration["threshold"]),
+        **tuning,
     }
 
 
 def save_pictures(path: Path, scored: Scored) -> None:
-    """Write the best and the worst section as an .npz without pickle."""
+    """Write the sections to look at as an .npz without pickle."""
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **scored.pictures)
 

@@ -15,17 +15,18 @@ from data_utils.errors import DataError
 from data_utils.folds import check_counted, finalist_split, search_split
 from sweeps.closing import close_sweep
 from sweeps.folder import create_folder, locked, write_json
+from sweeps.late_scores import settle_all
 from sweeps.ledger import FORMAT, Ledger
 from sweeps.progress import Mode
 from sweeps.provenance import describe_data, provenance
 from sweeps.recipe import Recipe
 from sweeps.reconcile import check_unchanged, reconcile
 from sweeps.record import load_results
+from sweeps.stacks import load_stack
 from sweeps.stage import Interrupt
 from sweeps.stages import Stages
 from sweeps.tracking_mode import choose_mode
 from sweeps.tracking_repair import record_missing
-from sweeps.trial import load_stack
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +151,7 @@ def _run(
         ledger.close()
     if exit_code in (75, 130):
         return Outcome(folder=folder, exit_code=exit_code, verdict=None, report=None)
+    settle_all(folder)  # before W&B is told
     record_missing(folder, tracking=tracking)  # W&B runs that a killed worker left open
     verdict, report = close_sweep(folder)
     failed = any(trial.state == "failed" for trial in load_results(folder).trials)

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeps.plan import TrialPlan
-from sweeps.record import read_json
+from sweeps.record import is_pending, read_json
 from sweeps.tracking_folder import note, noted, run_folders, stamp
 from sweeps.tracking_rows import RowTail, summary_of, wandb_names
 from sweeps.tracking_settings import TrackingSettings, settings_for
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
 RESULT_GRACE_S = 3.0
+LATE_SCORES_S = 120.0
 EXIT_TIMEOUT_S = 20.0
 #: nothing of the machine, the code or the terminal is sent; links would carry this machine's paths into a folder that can be shared
 _QUIET: dict[str, Any] = {
@@ -61,6 +62,7 @@ class Tracker:
         self.settings = settings
         self._end: Mapping[str, Any] | None = None
         self._deadline: float | None = None
+        self._pending_since: float | None = None
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._attempts = 0
@@ -109,7 +111,11 @@ class Tracker:
     def _over(self) -> Mapping[str, Any] | None:
         path = self.settings.folder / "result.json"
         if self._end is None and stamp(path) not in (None, self._old_result):
-            self._end = read_json(path)
+            result = read_json(path)
+            if is_pending(result):  # its scores are being computed, and a run that is finished cannot be told more
+                self._pending_since = self._pending_since or time.monotonic()
+                return result if time.monotonic() >= self._pending_since + LATE_SCORES_S else None
+            self._end = result
         if self._end is None and self._deadline is not None and time.monotonic() >= self._deadline:
             self._end = {"state": "interrupted"}
         return self._end

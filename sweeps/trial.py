@@ -10,22 +10,24 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from data_utils import Stack, load_dataset
+from data_utils import Stack
 from data_utils.errors import DataError
-from data_utils.folds import Split, finalist_split, search_split
+from data_utils.folds import Split
+from sweeps.late_scores import PREDICTION
 from sweeps.pinned import pinned_recipe
 from sweeps.plan import TrialPlan
+from sweeps.predicted import Prediction, predict_run
 from sweeps.proof import verify
 from sweeps.recipe import Recipe
 from sweeps.recipe_file import dump_yaml
-from sweeps.record import read_json, read_rows
-from sweeps.result import outcome, outline, save_pictures, seconds, weights_metadata
-from sweeps.scoring import score_run
+from sweeps.record import PENDING, read_json, read_rows
+from sweeps.result import outcome, outline, save_pictures, seconds, weights_metadata, with_scores
+from sweeps.scoring import quick_scores, score
+from sweeps.stacks import cached_stack, split_of
 from unet.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, save_weights
 from unet.durable import write_durably
 from unet.fit import Measurement, NonFiniteLoss, Run, fit, start_run
@@ -42,33 +44,6 @@ RETRIED = ("memory", "io")
 
 class Superseded(RuntimeError):
     """Another attempt of this trial has begun; this one must not write any more."""
-
-
-def split_of(plan: TrialPlan, recipe: Recipe, num_sections: int) -> Split:
-    """Return the sections that a trial trains on, calibrates on and is scored on."""
-    if plan.fold is None:
-        return search_split(num_sections, folds=recipe.data.folds, search_fold=recipe.data.search_fold, gap=recipe.data.gap)
-    return finalist_split(num_sections, plan.fold, folds=recipe.data.folds, gap=recipe.data.gap)
-
-
-def load_stack(recipe: Recipe) -> Stack:
-    """Return the stack that a recipe names."""
-    data = recipe.data
-    images, labels = (Path(path) if path is not None else None for path in (data.images, data.labels))
-    return load_dataset(data.source, images=images, labels=labels, membrane=data.membrane, ignore=data.ignore)
-
-
-_stacks: dict[str, Stack] = {}
-
-
-def cached_stack(recipe: Recipe, sha256: str) -> Stack:
-    """Return the stack of the process's last trial if it has this hash; else read the one that the recipe names, whatever its hash."""
-    if sha256 not in _stacks:
-        stack = load_stack(recipe)
-        _stacks.clear()
-        _stacks[stack.sha256()] = stack
-        return stack
-    return _stacks[sha256]
 
 
 def reason_of(error: BaseException) -> str:
@@ -89,12 +64,16 @@ def reason_of(error: BaseException) -> str:
 class Trial:
     """One attempt at a trial. `rows()` yields a row an epoch and, last, the result."""
 
-    def __init__(self, plan: TrialPlan, stack: Stack | None = None, *, device: str) -> None:
-        """Begin an attempt; without `stack` the one that the recipe names is read, or taken from this process's last trial."""
+    def __init__(self, plan: TrialPlan, stack: Stack | None = None, *, device: str, late_scores: bool = False) -> None:
+        """Begin an attempt; without `stack` the one that the recipe names is read, or taken from this process's last trial.
+
+        With `late_scores` the trial ends with membrane Dice alone, and leaves the rest to `sweeps.late_scores`.
+        """
         self.plan = plan
         self.recipe = Recipe.from_resolved(plan.recipe)
         self._stack = stack
         self.device = device
+        self.late_scores = late_scores
         self.attempt = uuid.uuid4().hex
         self.run: Run | None = None
         self.proof: dict[str, Any] = {}
@@ -207,20 +186,34 @@ class Trial:
 
     def _complete(self, stack: Stack, split: Split) -> dict[str, Any]:
         run = self.run
-        assert run is not None and stack.membrane_ZHW is not None
+        assert run is not None
         begun = time.monotonic()
         run.model.load_state_dict(run.best_weights)
-        scored = score_run(run, stack.raw_ZHW, stack.membrane_ZHW, split, stack.counted_ZHW)
-        score_seconds = time.monotonic() - begun
-        self._own()
-        sha256 = save_weights(run.model, self.plan.path / WEIGHTS, weights_metadata(self.plan, run, scored))
-        save_pictures(self.plan.path / "sections.npz", scored)
-        result = outline(self.plan, run, self.proof, "complete") | outcome(run, scored, split)
-        result["weights"] = {"file": WEIGHTS, "sha256": sha256}
-        result["seconds"] = seconds(run, score_seconds, self._wall())
+        prediction = predict_run(run, stack, split)
+        result = outline(self.plan, run, self.proof, "complete") | outcome(run, prediction, split)
+        result |= self._scores_later(prediction) if self.late_scores else self._scores_now(prediction)
+        result["seconds"] = seconds(run, time.monotonic() - begun, self._wall())
         write_durably(self.plan.path / "result.json", json.dumps(result, indent=1, allow_nan=False).encode())
         (self.plan.path / CHECKPOINT).unlink(missing_ok=True)
         return result
+
+    def _scores_now(self, prediction: Prediction) -> dict[str, Any]:
+        scored = score(prediction)
+        self._own()
+        save_pictures(self.plan.path / "sections.npz", scored)
+        return with_scores({"weights": self._save_weights(scored.tuning())}, scored)
+
+    def _scores_later(self, prediction: Prediction) -> dict[str, Any]:
+        scores = quick_scores(prediction)
+        self._own()
+        prediction.save(self.plan.path / PREDICTION)
+        weights = self._save_weights({"threshold": repr(scores["threshold"])})
+        return {"weights": weights, "scores": scores, "calibration": {}, "per_section": [], PENDING: True}
+
+    def _save_weights(self, tuning: dict[str, str]) -> dict[str, str]:
+        assert self.run is not None
+        metadata = weights_metadata(self.plan, self.run, tuning)
+        return {"file": WEIGHTS, "sha256": save_weights(self.run.model, self.plan.path / WEIGHTS, metadata)}
 
     def _fail(self, reason: str, error: Exception) -> dict[str, Any]:
         words = {"reason": reason, "error": f"{type(error).__name__}: {error}"}

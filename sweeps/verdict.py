@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.contenders import SCORES, Contender, Field, calibration_of, gather, maximises, section
+from sweeps.contenders import SCORES, TUNED, Contender, Field, calibration_of, gather, maximises, section
 from sweeps.paired import Estimate, estimate
 from sweeps.ties import GROUPS_RULE, judge, noise_floor, paired_losses, seed_spread, smallest_findable, tie_groups
 from sweeps.time_to_target import as_fast, choose_target, clocks_of, quality_time_front, typical_run
@@ -65,7 +65,10 @@ def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
 
 
 def _scores(contender: Contender, objective: str, by_fold: bool) -> dict[str, Estimate]:
-    return {metric: estimate(contender.values(metric), by_fold=by_fold) for metric in dict.fromkeys((objective, *SCORES))}
+    from unet.metrics import METRICS
+
+    told = dict.fromkeys((objective, *SCORES)) | {metric: None for metric in METRICS if contender.values(metric)}
+    return {metric: estimate(contender.values(metric), by_fold=by_fold) for metric in told}
 
 
 def _row(
@@ -87,6 +90,7 @@ def _row(
         "folds": len({trial.fold for trial in contender.trials}),
         "group": next(number for number, group in enumerate(groups, start=1) if contender.loss in group),
         "scores": told,
+        "tuned": {trial.trial_id: {name: section(trial.result, "calibration").get(name) for name in TUNED} for trial in contender.trials},
     } | clocks_of(contender, target)
 
 
@@ -99,7 +103,7 @@ def _within(metric: str, bound: float | None) -> float | None:
     return min(max(bound, METRICS[metric].low), METRICS[metric].high)
 
 
-_TOLD = ("loss", "function", "params", "scores", "seconds", "steps", "group")
+_TOLD = ("loss", "function", "params", "scores", "tuned", "seconds", "steps", "group")
 
 
 def _best(

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from ray import tune
 
+from sweeps.late_scores import LateScorer
 from sweeps.plan import TrialPlan
-from sweeps.record import read_json
+from sweeps.record import is_pending, read_json
 from sweeps.tracking import Tracker, tracker_for
 from sweeps.trial import Superseded, Trial, reason_of
 
@@ -47,6 +48,7 @@ class TrialWorker(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the trial of `config["plan"]`."""
+        self._late: LateScorer | None = None
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -66,7 +68,8 @@ class TrialWorker(tune.Trainable):
 
     def _start(self) -> Iterator[dict[str, Any]]:
         """Build the trial; here rather than in setup, so that a fault is a result of this trial and not the loss of the process."""
-        self._trial = Trial(self._plan, device="cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._trial = Trial(self._plan, device=device, late_scores=os.environ.get("SWEEPS_LATE_SCORES", str(int(device == "cuda"))) == "1")
         try:
             self._tracker = tracker_for(self._plan)
             self._tracker.start()
@@ -89,10 +92,24 @@ class TrialWorker(tune.Trainable):
         worker = f"{socket.gethostname()}:{os.getpid()}"
         if row["state"] == "running":
             return row | {"worker": worker}
-        if self._tracker is not None:
+        if is_pending(row):
+            self._settle_later()
+        elif self._tracker is not None:
             self._tracker.finish(row["state"], row)
         told = {key: row.get(key) for key in ("state", "reason", "error", "scores")}
         return told | {"done": True, "worker": worker}
+
+    def _settle_later(self) -> None:
+        """Hand the trial's scores to the process beside this one; W&B hears of the end when they are there."""
+        if self._late is None:
+            self._late = LateScorer()
+        folder, tracker = self._plan.path, self._tracker
+
+        def finish() -> None:
+            if tracker is not None:
+                tracker.finish("complete", read_json(folder / "result.json"))
+
+        self._late.submit(folder, finish)
 
     def _end(self) -> None:
         """Close the trial. One that was cut before its end leaves a checkpoint; what the pruner stopped needs none."""
@@ -102,7 +119,7 @@ class TrialWorker(tune.Trainable):
                 self._trial.save()
             except (Superseded, OSError) as error:
                 logger.warning("%s leaves no checkpoint: %s", self._plan.trial_id, error)
-        if self._tracker is not None:
+        if self._tracker is not None and not is_pending(result):
             self._tracker.finish(result["state"] if result else "interrupted", result)
         if self._rows is not None:
             self._rows.close()  # type: ignore[attr-defined]
@@ -110,7 +127,9 @@ class TrialWorker(tune.Trainable):
         self._log.close()
 
     def cleanup(self) -> None:
-        """End what is left of the last trial, and let W&B finish."""
+        """End what is left of the last trial, and let late scores and W&B finish."""
         self._end()
+        if self._late is not None:
+            self._late.close(timeout=60.0)
         if self._tracker is not None:
             self._tracker.wait(timeout=60.0)

@@ -39,7 +39,7 @@ ROOMS = {
     "ruamel": ("sweeps/recipe_file.py",),
     "safetensors": ("data_utils/*", "unet/*"),
     "scipy": ("data_utils/*", "sweeps/*", "unet/*"),
-    "skimage": ("data_utils/*", "unet/*"),
+    "skimage": ("data_utils/*", "sweeps/bench/*", "unet/*"),
     "tifffile": ("data_utils/*", "unet/*"),
     "torch": ("data_utils/*", "sweeps/*", "unet/*"),
     "typer": ("sweeps/cli*.py",),

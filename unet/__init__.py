@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from unet.checkpoint import load_checkpoint, load_model, save_checkpoint, save_weights
     from unet.fit import Measurement, NonFiniteLoss, Run, TrainConfig, fit, start_run
     from unet.model import ModelConfig, UNet
-    from unet.predict import predict_sections, predict_stack
+    from unet.predict import predict_membrane, predict_sections, predict_stack
 
 _HOMES = {
     "Measurement": "unet.fit",
@@ -27,6 +27,7 @@ _HOMES = {
     "fit": "unet.fit",
     "load_checkpoint": "unet.checkpoint",
     "load_model": "unet.checkpoint",
+    "predict_membrane": "unet.predict",
     "predict_sections": "unet.predict",
     "predict_stack": "unet.predict",
     "save_checkpoint": "unet.checkpoint",
@@ -44,6 +45,7 @@ __all__ = [
     "fit",
     "load_checkpoint",
     "load_model",
+    "predict_membrane",
     "predict_sections",
     "predict_stack",
     "save_checkpoint",

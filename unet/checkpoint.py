@@ -101,6 +101,20 @@ def load_model(path: Path) -> tuple[UNet, dict[str, str]]:
     return model.eval(), {**{name: str(value) for name, value in described.items()}, **metadata}
 
 
+def annotate_weights(path: Path, metadata: Mapping[str, str]) -> str:
+    """Add to what a weights file says of itself, leaving its tensors as they are, and return the file's new SHA-256.
+
+    Raises CheckpointError for a damaged or foreign file, FileNotFoundError when there is none.
+    """
+    path = Path(path)
+    tensors, known = _read(path)
+    if "model" not in known:
+        raise CheckpointError(f"{path} holds no model's weights; found {', '.join(known) or 'no metadata'}")
+    payload = _serialise(tensors, {**known, **metadata})
+    write_durably(path, payload)
+    return hashlib.sha256(payload).hexdigest()
+
+
 def _identity(run: Run) -> dict[str, Any]:
     """What must agree for a checkpoint to continue a run. A run may be made longer, unless its schedule leads to its end."""
     train = dataclasses.asdict(run.config) | {"precision": run.precision}

@@ -1,17 +1,26 @@
-"""`python -m sweeps.bench step|loss`: the table for people, `--json` for machines (one object a line)."""
+"""`python -m sweeps.bench step|loss|score`: the table for people, `--json` for machines (one object a line)."""
 
 import argparse
 import dataclasses
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from itertools import chain
+from pathlib import Path
 
+import numpy as np
 import torch
 
+from data_utils.errors import DataError
 from sweeps.bench.loss import ALLOCATORS, LossBench, bench_loss
 from sweeps.bench.loss_lines import json_lines, table_lines
 from sweeps.bench.pairs import SAME, Comparison, circumstances, pick_device
+from sweeps.bench.score import ScoreBench, bench_score
+from sweeps.bench.score_inputs import make_inputs
+from sweeps.bench.score_lines import json_lines as score_json_lines
+from sweeps.bench.score_lines import table_lines as score_table_lines
 from sweeps.bench.sections import DESCRIPTION
 from sweeps.bench.share import step_ms
 from sweeps.bench.step import StepBench, bench_step
@@ -27,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     device = pick_device(options.device)
     torch.set_num_threads(options.threads)
-    lines = _step(options, device) if options.what == "step" else _loss(options, device)
+    lines = {"step": _step, "loss": _loss, "score": _score}[options.what](options, device)
     for line in lines:
         write_line(sys.stdout, line)  # a row is there as soon as it is measured
     return 0
@@ -73,6 +82,22 @@ def _loss(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
     return chain(_header(title, facts), table_lines(rows, steps))
 
 
+def _score(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
+    inputs = make_inputs(sections=options.sections, size_px=options.size, data=options.data)
+    # n thresholds evenly from 0 to 1; 11 of them are the challenge's
+    thresholds = tuple(step / (options.thresholds - 1) for step in range(options.thresholds))
+    config = ScoreBench(thresholds=thresholds, blocks=options.blocks, workers=options.workers)
+    shape_ZHW = inputs.labels_ZHW.shape
+    result = bench_score(config, inputs)
+    facts = {**circumstances(device), "numpy": np.__version__, "scikit_image": version("scikit-image"), "workers": config.workers}
+    if options.json:
+        return score_json_lines(result, {**facts, "shape_ZHW": shape_ZHW, "thresholds": len(thresholds), "inputs": inputs.description})
+    shape = " x ".join(map(str, shape_ZHW))
+    title = f"score: V_rand and V_info of {shape} at {len(thresholds)} thresholds; {inputs.description}"
+    versions = f"numpy {facts['numpy']}, scikit-image {facts['scikit_image']}"
+    return chain(_header(title, facts), [versions], score_table_lines(result, config.workers))
+
+
 def _header(title: str, facts: dict[str, object]) -> list[str]:
     return [title, f"{facts['device']}, {facts['threads']} of {facts['cores']} threads, torch {facts['torch']}, {facts['clock']}"]
 
@@ -103,15 +128,35 @@ def _parser() -> argparse.ArgumentParser:
     loss.add_argument("--compiled", action="store_true", help="each loss under torch.compile as well, and its graph breaks")
     loss.add_argument("--step", action="append", type=int, metavar="WIDTH", help="what share of a step of this width; may be repeated")
     loss.set_defaults(size=512)
+    score = kinds.add_parser("score", help="V_rand and V_info beside the same scores by scikit-image's watershed")
+    score.add_argument("--data", type=Path, metavar="DIR", help="a folder with labelled sections; otherwise they are generated")
+    score.add_argument("--sections", type=_at_least(1), default=30, help="how many sections (at most, of a folder)")
+    score.add_argument("--thresholds", type=_at_least(2), default=11, help="how many, evenly from 0 to 1")
+    score.add_argument("--workers", type=_at_least(1), default=os.cpu_count() or 1, help="threads for the whole stack; all cores otherwise")
+    score.set_defaults(size=512, threads=1, device="cpu")
     for kind in (step, loss):
         kind.add_argument("--batch", type=int, default=4, help="images a step")
-        kind.add_argument("--size", type=int, help="side of the images in pixels")
-        kind.add_argument("--blocks", type=int, default=8, help="A B B A blocks a form; more narrow the interval")
         kind.add_argument("--threads", type=int, default=1, help="CPU threads; process CPU time is honest for one")
         kind.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    for kind in (step, loss, score):
+        kind.add_argument("--size", type=int, help="side of the images in pixels")
+        kind.add_argument("--blocks", type=int, default=8, help="A B B A blocks a form; more narrow the interval")
         kind.add_argument("--json", action="store_true", help="one JSON object a line")
     return parser
 
 
+def _at_least(smallest: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < smallest:
+            raise argparse.ArgumentTypeError(f"must be at least {smallest}, got {value}")
+        return value
+
+    return number
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except DataError as error:  # a folder that cannot be used is one message, not a traceback
+        sys.exit(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,17 @@ from markupsafe import Markup
 from sweeps.report import (
     answers,
     citations,
+    common_section,
     curves,
     differences,
     front,
     methods,
+    metrics_table,
     page,
+    picture_files,
     pictures,
+    published,
+    published_figure,
     sanity,
     spending,
     strips,
@@ -30,18 +36,18 @@ from sweeps.report.canvas import NARROW, WIDE, NothingToShow, to_svg
 from sweeps.report.commands import commands
 from sweeps.report.csv_table import CsvTable, to_csv
 from sweeps.report.grid import Grid
-from sweeps.report.overview import Overview, survey
+from sweeps.report.overview import LossView, Overview, survey
 from sweeps.report.png import data_uri
 from sweeps.report.svg import for_file, for_page
 from sweeps.report.wording import clean, dig
 from unet.durable import write_durably
 
 if TYPE_CHECKING:
-    from sweeps.record import SweepRecord
+    from sweeps.record import SweepRecord, TrialRecord
 
 logger = logging.getLogger(__name__)
 
-PLOTS: tuple[ModuleType, ...] = (front, strips, curves, spending, differences, timeline)
+PLOTS: tuple[ModuleType, ...] = (front, strips, curves, spending, differences, timeline, published_figure)
 EMBEDDED_BYTES = 200_000
 
 
@@ -89,7 +95,7 @@ class Table:
 def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) -> Path:
     """Write `folder/report/` and return the page's path; see sweeps.report.write_report."""
     place = Path(folder) / "report"
-    for part, ending in (("figures", "svg"), ("tables", "csv")):
+    for part, ending in (("figures", "svg"), ("figures", "png"), ("tables", "csv")):
         (place / part).mkdir(parents=True, exist_ok=True)
         for old in (place / part).glob(f"*.{ending}"):  # a figure that cannot be made today must not leave yesterday's
             old.unlink()
@@ -103,7 +109,9 @@ def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) 
         "sanity": attempt("Against no network", lambda: sanity.statement(overview)),
         "plots": {plot.NAME: attempt(plot.TITLE, lambda plot=plot: _plot(plot, overview, place)) for plot in PLOTS},
         "tables": {title: attempt(title, lambda make=make: _table(make(overview), place)) for title, make in _TABLES},
-        "plates": attempt("Pictures", lambda: _plates(overview)),
+        "plates": attempt("Pictures", lambda: _plates(overview, place)),
+        "common": attempt("One section for all losses", lambda: _common(overview, place)),
+        "published": attempt("Published figures", lambda: published.section(overview)),
         "methods": attempt("Methods", lambda: methods.methods(overview)),
         "citations": attempt("Citations", lambda: citations.citations(overview)),
         "commands": attempt("Commands", lambda: commands(overview, folder)),
@@ -118,10 +126,13 @@ def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) 
 _CARDS = (("Best", answers.best_card), ("Fastest", answers.fastest_card))
 _TABLES = (
     ("leaderboard", tables.leaderboard),
+    ("metrics", metrics_table.grid),
     ("below_sanity", sanity.grid),
     ("pairs", tables.pairs),
     ("failures", tables.failures),
     ("circumstances", tables.circumstances),
+    ("published_time", published.grid_time),
+    ("published_loss", published.grid_loss),
 )
 
 
@@ -151,11 +162,32 @@ def _plot(plot: ModuleType, overview: Overview, place: Path) -> Plot:
     )
 
 
-def _plates(overview: Overview) -> list[Any]:
+def _plates(overview: Overview, place: Path) -> list[Any]:
     return [
-        attempt(f"Pictures of {loss.label}", lambda loss=loss, trial=trial: pictures.plate(loss, trial))
-        for loss, trial in pictures.shown(overview)
+        attempt(f"Pictures of {loss.label}", lambda number=number, loss=loss, trial=trial: _plate(number, loss, trial, place))
+        for number, (loss, trial) in enumerate(pictures.shown(overview), start=1)
     ]
+
+
+def _plate(number: int, loss: LossView, trial: TrialRecord, place: Path) -> pictures.Plate:
+    titled = pictures.titled_sections(trial)
+    file = f"figures/pictures-{number}{_for_file(loss.name)}.png"
+    made = pictures.plate(loss, trial, titled, file)
+    picture_files.save_plate(place / file, titled)
+    return made
+
+
+def _common(overview: Overview, place: Path) -> common_section.CommonPlate:
+    found, file = common_section.common(overview), "figures/pictures-common.png"
+    made = common_section.common_plate(found, file)
+    picture_files.save_common(place / file, found)
+    return made
+
+
+def _for_file(name: str) -> str:
+    """Return a loss's name as a part of a file's: what is no letter or digit is left out, and so may be all of it."""
+    kept = re.sub(r"[^a-z0-9_]+", "", name.lower())[:40]
+    return f"-{kept}" if kept else ""
 
 
 def _table(grid: Grid, place: Path) -> Table:

@@ -16,6 +16,7 @@ from sweeps.report.canvas import (
     name_ends,
     new_figure,
     num_named,
+    points,
     score_axis,
     unnamed_note,
     write,
@@ -34,6 +35,10 @@ TITLE = "Learning curves"
 
 # More bands than these hide each other.
 MOST_BANDS = 7
+# Of losses that share a hue the best has a whole line; on, off, in px.
+_DASHES = ((None, None), (7, 3), (2, 2))
+
+Dashes = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,8 @@ def draw(overview: Overview, layout: Layout) -> Figure:
         _target(axes, overview)
         named = panels[x][: num_named(len(panels[x]))]
         for made in reversed(panels[x]):  # the best is drawn last, on top
-            _curve(axes, made, band=len(panels[x]) <= MOST_BANDS, named=made in named)
+            dashes = _dashes(made, named) if made in named else None
+            _curve(axes, made, band=len(panels[x]) <= MOST_BANDS, dashes=dashes)
         ends = [(made.x[-1], made.mean[-1]) for made in named]
         name_ends(axes, ends, [(made.loss.label, made.loss.look) for made in named], height)
     return figure
@@ -118,15 +124,23 @@ def _limits(panels: dict[str, list[Bundle]], overview: Overview) -> tuple[float,
     return bottom - margin, top + margin
 
 
-def _curve(axes: Axes, made: Bundle, *, band: bool, named: bool) -> None:
-    if not named:
+def _dashes(made: Bundle, named: list[Bundle]) -> Dashes:
+    """Return how the line of a named loss is drawn: those before it that have its hue set it apart."""
+    alike = [other for other in named if other.loss.look.hue == made.loss.look.hue]
+    return _DASHES[alike.index(made) % len(_DASHES)]
+
+
+def _curve(axes: Axes, made: Bundle, *, band: bool, dashes: Dashes | None) -> None:
+    """`dashes` is None for a loss that is not named."""
+    if dashes is None:
         axes.plot(made.x, made.mean, color=MUTED.stand_in, linewidth=1.0, alpha=0.4)
         return
     colour = made.loss.look.mark
     if band and made.runs > 1:
         axes.fill_between(made.x, made.low, made.high, color=colour, alpha=0.11, linewidth=0)
     axes.plot(made.x, made.mean, color=PAPER.stand_in, linewidth=4.0)
-    axes.plot(made.x, made.mean, color=colour, linewidth=2.2)
+    axes.plot(made.x, made.mean, color=colour, linewidth=2.2, dashes=dashes)
+    points(axes, [made.x[-1]], [made.mean[-1]], made.loss.look, size=7)
 
 
 def _target(axes: Axes, overview: Overview) -> None:
@@ -148,6 +162,9 @@ def caption(overview: Overview) -> str:
     panels = _panels(overview)
     below = panels["epoch"] and any(made.mean[0] < _limits(panels, overview)[0] for made in panels["epoch"])
     first = " The first epochs lie below the axis." if below else ""
+    named = panels["epoch"][: num_named(len(panels["epoch"]))]
+    shared = len({made.loss.look.hue for made in named}) < len(named)
+    first += " Losses of one colour differ in their dashes, and in the marker at the end." if shared else ""
     return (
         f"{what} Scores while training are at the best threshold, on the sections that decisions may look at."
         f"{first}{unnamed_note(sum(bool(runs_of(loss, overview)) for loss in overview.losses))}"

@@ -40,6 +40,8 @@ class Cell:
     """Puts the loss's marker before the text."""
     bar: "Bar | None" = None
     """A small interval drawn instead of text."""
+    best: bool = False
+    """Set in bold: none of its column is better."""
 
     @property
     def sort(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from data_utils import datasets
 from data_utils.datasets import DATASETS, data_folder, load_dataset
@@ -128,3 +129,50 @@ def test_what_is_not_there_is_said_with_what_is(source: str, message: str) -> No
 def test_every_data_set_says_what_it_is() -> None:
     assert list(DATASETS) == ["synthetic", "isbi2012"]
     assert all(description and "\n" not in description for description in DATASETS.values())
+
+
+def _spread(file: Path, folder: Path) -> None:
+    """The sections of a stack as single TIFFs in a folder; the stack goes."""
+    folder.mkdir()
+    for section, section_HW in enumerate(tifffile.imread(file)):
+        tifffile.imwrite(folder / f"{section}.tif", section_HW, photometric="minisblack")
+    file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"), [("images", "labels"), ("train-volume", "train-labels"), ("train-volume.tiff", "train-labels")]
+)
+def test_a_folder_may_hold_folders(images: str, labels: str, folder: Path) -> None:
+    for file, name in (("train-volume.tif", images), ("train-labels.tif", labels)):
+        if "." in name:
+            (folder / file).rename(folder / name)
+        else:
+            _spread(folder / file, folder / name)
+    stack = load_dataset(folder)
+    assert (stack.sha256(), stack.name) == (load_dataset(SMALL).sha256(), "mine")
+
+
+def test_the_challenges_two_files_go_before_all_others(folder: Path) -> None:
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    assert load_dataset(folder).sha256() == load_dataset(SMALL).sha256()
+
+
+def test_more_than_one_pair_is_refused(folder: Path) -> None:
+    _spread(folder / "train-volume.tif", folder / "train-volume")
+    (folder / "images.png").write_bytes(b"x")
+    (folder / "labels").mkdir()
+    message = (
+        "which are the sections and their labels? There are train-volume with train-labels.tif, images.png with labels; keep one pair, or"
+    )
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_dataset(folder)
+
+
+def test_a_folder_without_a_pair_says_what_is_in_it(folder: Path) -> None:
+    (folder / "train-labels.tif").unlink()
+    (folder / "masks").mkdir()
+    (folder / "images").mkdir()
+    message = "train-labels.tif not found (TIFFs here: train-volume.tif); folders of PNGs or TIFFs must be called images and labels"
+    with pytest.raises(DataError, match=re.escape(f"{message} (folders here: images, masks); for stacks with other names")):
+        load_dataset(folder)

@@ -12,6 +12,8 @@ from data_utils.errors import DataError
 from data_utils.stack import Stack, read_stack, write_stack
 from data_utils.tiff import write_tiff
 
+from .pngs import write_png
+
 
 @pytest.fixture
 def membrane_ZHW(grey_ZHW: np.ndarray) -> np.ndarray:
@@ -192,3 +194,64 @@ def test_a_damaged_label_file_is_named(grey_ZHW: np.ndarray, tmp_path: Path) -> 
     (tmp_path / "labels.tif").write_bytes((tmp_path / "labels.tif").read_bytes()[:2000])
     with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'labels.tif'}: truncated or damaged")):
         read_stack(images, tmp_path / "labels.tif")
+
+
+def test_folders_of_pngs_and_tiffs_make_the_same_stack(grey_ZHW: np.ndarray, membrane_ZHW: np.ndarray, tmp_path: Path) -> None:
+    whole = stack_of(grey_ZHW, membrane_ZHW)
+    kinds = {"png8": (0, 255, 8), "png1": (0, 1, 1), "tiff": (0, 255, 8)}
+    (tmp_path / "images").mkdir()
+    for section, section_HW in enumerate(grey_ZHW):
+        write_png(tmp_path / "images" / f"im{section + 7}.png", section_HW)
+    for kind, (membrane, cell, depth) in kinds.items():
+        (tmp_path / kind).mkdir()
+        for section, section_HW in enumerate(np.where(membrane_ZHW, membrane, cell)):
+            if kind == "tiff":
+                tifffile.imwrite(tmp_path / kind / f"label{section + 7}.tif", section_HW.astype(np.uint8), photometric="minisblack")
+            else:
+                write_png(tmp_path / kind / f"label{section + 7}.png", section_HW, depth=depth)
+        stack = read_stack(tmp_path / "images", tmp_path / kind, membrane="zero")
+        assert (stack.sha256(), stack.name, stack.notes) == (whole.sha256(), "images", ())
+
+
+def test_a_single_section_of_each_makes_a_stack(grey_ZHW: np.ndarray, membrane_ZHW: np.ndarray, tmp_path: Path) -> None:
+    images = write_png(tmp_path / "em.png", grey_ZHW[0])
+    labels = write_png(tmp_path / "marked.png", np.where(membrane_ZHW[0], 0, 255))
+    stack = read_stack(images, labels, membrane="zero")
+    assert (stack.sha256(), stack.name) == (stack_of(grey_ZHW[:1], membrane_ZHW[:1]).sha256(), "em")
+
+
+def test_files_whose_numbers_differ_are_noted(grey_ZHW: np.ndarray, membrane_ZHW: np.ndarray, tmp_path: Path) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for section, number in enumerate((0, 1, 2, 4, 5, 6)):
+        write_png(tmp_path / "images" / f"v1_{section}.png", grey_ZHW[section])
+        write_png(tmp_path / "labels" / f"v2_{number:03}.png", np.where(membrane_ZHW[section], 0, 255))
+    (note,) = read_stack(tmp_path / "images", tmp_path / "labels", membrane="zero").notes
+    assert note.startswith(
+        f"{tmp_path / 'labels'}: files go together by their order, and these have other numbers: v1_3.png with v2_004.png,"
+    )
+
+
+def test_labels_of_another_shape_are_refused_before_they_are_decoded(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    images = written(grey_ZHW, tmp_path / "images.tif")
+    labels = write_png(tmp_path / "labels.png", np.zeros((24, 32), int))
+    labels.write_bytes(labels.read_bytes()[:60] + b"?" + labels.read_bytes()[61:])
+    with pytest.raises(DataError, match=r"images\.tif is 6 x 24 x 32 .* but .*labels\.png is 1 x 24 x 32"):
+        read_stack(images, labels)
+
+
+def test_the_voxel_size_is_the_files_own_unless_another_is_given(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    write_tiff(tmp_path / "told.tif", grey_ZHW, voxel_size_nm=(40.0, 8.0, 7.5))
+    assert read_stack(tmp_path / "told.tif").voxel_size_nm == (40.0, 8.0, 7.5)
+    assert read_stack(tmp_path / "told.tif", voxel_size_nm=(30.0, 3.0, 3.0)).voxel_size_nm == (30.0, 3.0, 3.0)
+    assert read_stack(written(grey_ZHW, tmp_path / "untold.tif")).voxel_size_nm == (50.0, 4.0, 4.0)
+
+
+def test_sections_that_were_turned_over_are_noted(grey_ZHW: np.ndarray, membrane_ZHW: np.ndarray, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "images.tif", 255 - grey_ZHW, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "labels.tif", np.where(membrane_ZHW, 255, 0).astype(np.uint8), photometric="miniswhite")
+    stack = read_stack(tmp_path / "images.tif", tmp_path / "labels.tif", membrane="zero")
+    assert stack.sha256() == stack_of(grey_ZHW, membrane_ZHW).sha256()
+    assert [note.partition(": ")[2] for note in stack.notes] == [
+        "white is 0 in this file: its values were turned over, so that 0 is black"
+    ] * 2

@@ -69,6 +69,25 @@ def test_one_section_and_one_bit_and_grey_palettes_are_read(grey_ZHW: np.ndarray
     assert np.array_equal(read_tiff(tmp_path / "palette.tif"), grey_ZHW)
 
 
+@pytest.mark.parametrize("kind", ["by page, no description", "LZW", "strips", "tiles", "one entry for all sections", "big-endian"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16"])
+def test_values_are_turned_over_where_0_is_white(dtype: str, kind: str, grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    """TIFF 6.0, section 4: WhiteIsZero. ImageJ writes it for images with an inverting lookup table, fax coders for 1-bit masks."""
+    black_is_0_ZHW = (grey_ZHW > 99) if dtype == "bool" else grey_ZHW.astype(dtype)
+    white_is_0_ZHW = ~black_is_0_ZHW
+    if dtype == "bool" and kind.startswith("one entry"):
+        white_is_0_ZHW = white_is_0_ZHW[:1]
+    tifffile.imwrite(tmp_path / "stack.tif", white_is_0_ZHW, **({"photometric": "miniswhite"} | KINDS[kind]))
+    read_ZHW = read_tiff(tmp_path / "stack.tif")
+    assert read_ZHW.dtype == dtype
+    assert np.array_equal(read_ZHW, black_is_0_ZHW[: len(white_is_0_ZHW)])
+
+
+def test_floats_have_no_white_to_turn_them_over_by(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "stack.tif", grey_ZHW.astype(np.float32), photometric="miniswhite")
+    assert np.array_equal(read_tiff(tmp_path / "stack.tif"), grey_ZHW)
+
+
 def test_pages_that_were_appended_one_by_one_are_read(grey_ZHW: np.ndarray, tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "stack.tif") as tif:
         for section_HW in grey_ZHW:

@@ -144,7 +144,7 @@ def test_usage_mistakes_end_with_their_code_and_without_a_traceback(run: Any, wo
     assert said in " ".join(err.split()) and "Traceback" not in out + err
 
 
-@pytest.mark.parametrize("verb", ["launch", "resume", "status", "report", "best", "rerun", "losses", "recipes", "doctor"])
+@pytest.mark.parametrize("verb", ["launch", "resume", "status", "report", "best", "rerun", "predict", "losses", "recipes", "doctor"])
 def test_every_verb_has_help_with_an_example(run: Any, verb: str) -> None:
     code, out, _ = run(verb, "--help")
     assert code == 0 and f"sweeps {verb}" in out.replace("Usage:", "")

@@ -122,7 +122,7 @@ def test_a_failed_seed_stands_beside_the_mean(recorded: Any) -> None:
 def test_other_data_are_told_as_a_line_of_scores(recorded: Any) -> None:
     code, said = run(recorded([row(1), COMPLETE]), "--data", "synthetic")
     assert code == 0
-    assert "on these data: membrane Dice 0.8000, threshold 0.4200, membrane Dice at 0.5 0.7900, V_rand 0.9000, V_info 0.9500" in said
+    assert "on these data: membrane Dice 0.8000, membrane Dice at 0.5 0.7900, V_rand 0.9000, V_info 0.9500" in said
 
 
 @pytest.mark.parametrize(("last", "code"), [(DATA, 3), (NAN, 5)])

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from data_utils.errors import DataError
 from data_utils.stack import write_stack
 from data_utils.synthetic import make_synthetic
-from data_utils.tiff import write_tiff
+from data_utils.tiff import read_tiff, write_tiff
 from sweeps import cli_catalogue
 from sweeps.doctor import Finding
 from sweeps.recipe import Recipe, read_recipe, shipped_recipes
@@ -82,6 +82,22 @@ def test_data_check_says_what_was_taken_as_membrane(app: typer.Typer, stacks: Pa
     assert row["notes"]
     images, labels = stacks / "train-volume.tif", stacks / "train-labels.tif"
     assert "sections: 3" in run(app, "data", "check", "--images", str(images), "--labels", str(labels))
+
+
+def test_data_check_reads_folders_of_sections(app: typer.Typer, stacks: Path) -> None:
+    before = json.loads(run(app, "data", "check", str(stacks), "--json"))
+    for file, name in (("train-volume.tif", "images"), ("train-labels.tif", "labels")):
+        sections_ZHW = read_tiff(stacks / file)
+        (stacks / name).mkdir()
+        for section in range(len(sections_ZHW)):
+            write_tiff(stacks / name / f"{section}.tif", sections_ZHW[section : section + 1], voxel_size_nm=(40.0, 5.0, 6.0))
+        (stacks / file).unlink()
+    assert "voxel size nm: 40 x 5 x 6" in run(app, "data", "check", str(stacks))
+    files = ("--images", str(stacks / "images"), "--labels", str(stacks / "labels"))
+    assert json.loads(run(app, "data", "check", *files, "--json"))["sha256"] == before["sha256"]
+    (stacks / "labels" / "1.tif").unlink()
+    with pytest.raises(DataError, match=r"images is 3 x 64 x 64 .*, but .*labels is 2 x 64 x 64"):
+        run(app, "data", "check", str(stacks))
 
 
 def test_data_check_takes_partial_labels(app: typer.Typer, stacks: Path) -> None:

@@ -21,9 +21,10 @@ from sweeps.report.overview import survey
 from sweeps.report.wording import say_parameters
 from sweeps.rerun import rerun
 from sweeps.sources import FixedSource, SearchSource
+from sweeps.stacks import split_of
 from sweeps.stage import Conductor, Interrupt, Source
 from sweeps.tracking_settings import settings_for
-from sweeps.trial import Trial, split_of
+from sweeps.trial import Trial
 from tests.sweeps.small import plan_for, small_recipe, small_stack
 from unet.losses import LOSSES
 

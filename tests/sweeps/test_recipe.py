@@ -290,14 +290,16 @@ def _parameter(spec) -> st.SearchStrategy:
 
 def _loss(name: str) -> st.SearchStrategy:
     parameters = {key: _parameter(spec) for key, spec in LOSSES[name].parameters.items()}
-    return st.just("search") | st.fixed_dictionaries({"loss": st.just(name)}, optional=parameters)
+    entries = st.fixed_dictionaries({"loss": st.just(name)}, optional=parameters)
+    # a loss that is held at a constant is refused
+    return st.just("search") | entries.filter(lambda entry: any(entry.get(key) != 0 for key in ("alpha", "beta")))
 
 
 def _sum(names: list[str]) -> st.SearchStrategy:
     parts = [st.fixed_dictionaries({}, optional={key: _parameter(spec) for key, spec in LOSSES[name].parameters.items()}) for name in names]
     terms = st.tuples(*(part.map(lambda settings, name=name: {name: settings}) for name, part in zip(names, parts, strict=True)))
     weight = st.floats(0, 1e6) | _domain(0.1, 10, log=True)
-    weights = st.just("search") | st.lists(weight, min_size=len(names), max_size=len(names))
+    weights = st.just("search") | st.lists(weight, min_size=len(names), max_size=len(names)).filter(any)
     return st.fixed_dictionaries({"sum": terms.map(list)}, optional={"weights": weights})
 
 
@@ -321,6 +323,10 @@ _raw = st.fixed_dictionaries(
         "search": st.fixed_dictionaries({"early_stop": st.none() | st.just({"grace_epochs": 3}), "seed": st.integers(0, 2**32 - 1)}),
         "resources": st.fixed_dictionaries({"gpus_per_trial": st.just("auto") | st.floats(0, 8), "max_concurrent": st.integers(1, 99)}),
         "speed": st.fixed_dictionaries({"target": st.just("auto") | st.floats(0.01, 1)}),
+        "published": st.fixed_dictionaries(
+            {"source": st.text(min_size=1, max_size=40), "own_loss": st.fixed_dictionaries({"bce": st.floats(-1e9, 1e9)})},
+            optional={"seconds": st.fixed_dictionaries({"bce": st.floats(1e-9, 1e9)}), "epochs": st.none() | st.integers(1, 999)},
+        ),
     },
 )
 

@@ -1,18 +1,22 @@
-"""Scores of a trial whose labels are partial: unknown pixels are in none of them."""
+"""Scores of a prediction: thresholds from the calibration sections, unknown pixels in none of them, all of the registry's names."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
-from data_utils.folds import Split
-from sweeps import scoring
-from sweeps.scoring import score_run
+from sweeps.contenders import TUNED
+from sweeps.predicted import Predicted, Prediction
+from sweeps.scoring import Scored, quick_scores, score
+from unet.metrics import METRICS
 from unet.metrics.challenge import challenge_scores
+from unet.metrics.tuning import clean_cells
 
-SEARCH = Split(train=(0, 1), calibration=(3, 4, 5), test=(3, 4, 5))
-FINALIST = Split(train=(0,), calibration=(1, 2), test=(3, 4, 5))
+SEARCH = ((3, 4, 5), (3, 4, 5))
+FINALIST = ((1, 2), (3, 4, 5))
+SPLITS = pytest.mark.parametrize("split", [SEARCH, FINALIST], ids=["search", "finalist"])
 
 
 @pytest.fixture
@@ -28,64 +32,142 @@ def stack() -> SimpleNamespace:
     return SimpleNamespace(membrane_ZHW=membrane_ZHW, counted_ZHW=counted_ZHW, probability_ZHW=probability_ZHW)
 
 
-@pytest.fixture
-def score(stack: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """score_run of the prediction; the image is the prediction itself."""
-    monkeypatch.setattr(scoring, "_probability", lambda run, raw_ZHW: raw_ZHW)
+def prediction(
+    stack: SimpleNamespace,
+    split: tuple[tuple[int, ...], tuple[int, ...]],
+    *,
+    membrane_ZHW: np.ndarray | None = None,
+    counted_ZHW: np.ndarray | None = None,
+) -> Prediction:
+    truth_ZHW = stack.membrane_ZHW if membrane_ZHW is None else membrane_ZHW
 
-    def scored(split: Split, membrane_ZHW: np.ndarray | None = None, counted_ZHW: np.ndarray | None = None) -> scoring.Scored:
-        truth_ZHW = stack.membrane_ZHW if membrane_ZHW is None else membrane_ZHW
-        return score_run(SimpleNamespace(), stack.probability_ZHW, truth_ZHW, split, counted_ZHW)  # pyright: ignore[reportArgumentType]
+    def part(sections: tuple[int, ...]) -> Predicted:
+        at = list(sections)
+        known_ZHW = None if counted_ZHW is None else counted_ZHW[at]
+        return Predicted(
+            sections=sections,
+            raw_ZHW=(255 * stack.probability_ZHW[at]).astype(np.uint8),
+            membrane_ZHW=truth_ZHW[at] if known_ZHW is None else truth_ZHW[at] & known_ZHW,
+            counted_ZHW=known_ZHW,
+            probability_ZHW=stack.probability_ZHW[at],
+            own_loss=tuple(section / 10 for section in sections),
+        )
 
-    return scored
+    calibration, test = split
+    tested = part(test)
+    return Prediction(calibration=tested if calibration == test else part(calibration), test=tested)
 
 
 def dice(mask: np.ndarray, truth: np.ndarray) -> float:
     return 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
 
 
-@pytest.mark.parametrize("split", [SEARCH, FINALIST])
-def test_labels_that_are_all_known_score_as_ever(split: Split, stack: SimpleNamespace, score: Any) -> None:
-    plain, told = score(split), score(split, counted_ZHW=np.ones_like(stack.counted_ZHW))
-    assert (plain.scores, plain.calibration, plain.per_section) == (told.scores, told.calibration, told.per_section)
+def told(scored: Scored) -> tuple[object, ...]:
+    return scored.scores, scored.calibration, scored.per_section
 
 
-@pytest.mark.parametrize("split", [SEARCH, FINALIST])
-def test_what_stands_where_labels_are_unknown_changes_no_score(split: Split, stack: SimpleNamespace, score: Any) -> None:
+@SPLITS
+def test_every_score_of_the_registry_is_told(split: tuple[tuple[int, ...], tuple[int, ...]], stack: SimpleNamespace) -> None:
+    scored = score(prediction(stack, split))
+    assert set(scored.scores) == {*METRICS, *TUNED}
+    assert all(isinstance(value, int | float) for value in scored.scores.values())
+    for name, spec in METRICS.items():
+        assert spec.low <= scored.scores[name] <= spec.high, name
+    assert [row["section"] for row in scored.per_section] == [3, 4, 5]
+    assert [row["own_loss"] for row in scored.per_section] == [0.3, 0.4, 0.5]
+    json.dumps(scored.per_section, allow_nan=False)
+    assert set(TUNED) <= set(scored.calibration) and set(scored.tuning()) == set(TUNED)
+
+
+@SPLITS
+def test_quick_scores_are_those_of_the_whole(split: tuple[tuple[int, ...], tuple[int, ...]], stack: SimpleNamespace) -> None:
+    for counted_ZHW in (None, stack.counted_ZHW):
+        whole = score(prediction(stack, split, counted_ZHW=counted_ZHW)).scores
+        quick = quick_scores(prediction(stack, split, counted_ZHW=counted_ZHW))
+        assert set(quick) == {"membrane_dice", "threshold", "membrane_dice_at_half"}
+        assert quick == {name: whole[name] for name in quick}
+
+
+@SPLITS
+def test_labels_that_are_all_known_score_as_ever(split: tuple[tuple[int, ...], tuple[int, ...]], stack: SimpleNamespace) -> None:
+    known = np.ones_like(stack.counted_ZHW)
+    assert told(score(prediction(stack, split))) == told(score(prediction(stack, split, counted_ZHW=known)))
+
+
+@SPLITS
+def test_what_stands_where_labels_are_unknown_changes_no_score(
+    split: tuple[tuple[int, ...], tuple[int, ...]], stack: SimpleNamespace
+) -> None:
     spoilt_ZHW = stack.membrane_ZHW ^ ~stack.counted_ZHW
-    one, other = score(split, counted_ZHW=stack.counted_ZHW), score(split, spoilt_ZHW, stack.counted_ZHW)
-    assert (one.scores, one.calibration, one.per_section) == (other.scores, other.calibration, other.per_section)
-    assert one.scores != score(split).scores
+    one = score(prediction(stack, split, counted_ZHW=stack.counted_ZHW))
+    other = score(prediction(stack, split, membrane_ZHW=spoilt_ZHW, counted_ZHW=stack.counted_ZHW))
+    assert told(one) == told(other)
+    assert one.scores != score(prediction(stack, split)).scores
 
 
-@pytest.mark.parametrize("split", [SEARCH, FINALIST])
-def test_scores_are_of_known_pixels(split: Split, stack: SimpleNamespace, score: Any) -> None:
-    scored = score(split, counted_ZHW=stack.counted_ZHW)
-    at = list(split.test)
-    mask_ZHW, known = stack.probability_ZHW[at] >= scored.scores["threshold"], stack.counted_ZHW[at]
-    truth_ZHW = stack.membrane_ZHW[at]
+@SPLITS
+def test_scores_are_of_known_pixels(split: tuple[tuple[int, ...], tuple[int, ...]], stack: SimpleNamespace) -> None:
+    scored = score(prediction(stack, split, counted_ZHW=stack.counted_ZHW))
+    at = list(split[1])
+    probability_ZHW, known = stack.probability_ZHW[at], stack.counted_ZHW[at]
+    mask_ZHW, truth_ZHW = probability_ZHW >= scored.scores["threshold"], stack.membrane_ZHW[at]
     assert scored.scores["membrane_dice"] == pytest.approx(dice(mask_ZHW[known], truth_ZHW[known]))
     for index, row in enumerate(scored.per_section):
         assert row["membrane_dice"] == pytest.approx(dice(mask_ZHW[index][known[index]], truth_ZHW[index][known[index]]))
-    labels_ZHW = np.where(known, ~truth_ZHW, 0)
-    threshold = scored.scores["v_rand_threshold"]
-    expected = challenge_scores(labels_ZHW, 1 - stack.probability_ZHW[at], [threshold])
+    cell_ZHW = clean_cells(probability_ZHW, scored.scores["v_rand_threshold"], scored.scores["smallest_cell_px"])
+    expected = challenge_scores(np.where(known, ~truth_ZHW, 0), cell_ZHW.astype(np.uint8))
     assert scored.scores["v_rand"] == pytest.approx(expected.v_rand)
+    half = challenge_scores(np.where(known, ~truth_ZHW, 0), (probability_ZHW < 0.5).astype(np.uint8))
+    assert scored.scores["v_rand_at_half"] == pytest.approx(half.v_rand)
+    assert scored.scores["v_info_at_half"] == pytest.approx(half.v_info)
 
 
-def test_a_section_of_which_nothing_is_known_has_no_score_and_no_picture(stack: SimpleNamespace, score: Any) -> None:
+def test_thresholds_come_from_the_calibration_sections_alone(stack: SimpleNamespace) -> None:
+    before = score(prediction(stack, FINALIST))
+    stack.probability_ZHW[3:] = np.sqrt(stack.probability_ZHW[3:])
+    after = score(prediction(stack, FINALIST))
+    assert after.calibration == before.calibration
+    assert {name: after.scores[name] for name in TUNED} == {name: before.scores[name] for name in TUNED}
+    assert after.scores["membrane_dice"] != before.scores["membrane_dice"]
+
+
+def test_a_section_of_which_nothing_is_known_has_no_score_and_no_picture(stack: SimpleNamespace) -> None:
     stack.counted_ZHW[4] = False
-    scored = score(FINALIST, counted_ZHW=stack.counted_ZHW)
-    assert scored.per_section[1] == {"section": 4, "membrane_dice": None, "v_rand": None, "v_info": None}
-    assert 4 not in scored.pictures["section"] and len(scored.pictures["section"]) == 2
-    assert None not in scored.scores.values()
+    scored = score(prediction(stack, FINALIST, counted_ZHW=stack.counted_ZHW))
+    row = scored.per_section[1]
+    assert row["section"] == 4 and row["membrane_dice"] is None and row["v_rand"] is None and row["v_info"] is None
+    assert 4 not in scored.pictures["section"] and set(scored.pictures["section"].tolist()) == {3, 5}
 
 
-@pytest.mark.parametrize("split", [SEARCH, FINALIST])
-def test_pictures_keep_which_labels_are_known(split: Split, stack: SimpleNamespace, score: Any) -> None:
-    kept = score(split, ~stack.membrane_ZHW, stack.counted_ZHW).pictures
-    at = kept["section"].tolist()
-    assert kept["counted"].dtype == bool and len(at) == 2
-    np.testing.assert_array_equal(kept["counted"], stack.counted_ZHW[at])
-    np.testing.assert_array_equal(kept["membrane"], ~stack.membrane_ZHW[at] & stack.counted_ZHW[at])
-    assert "counted" not in score(split).pictures, "where all is known nothing more is stored"
+def test_the_best_the_worst_and_the_middle_section_are_shown(stack: SimpleNamespace) -> None:
+    stack.probability_ZHW[5] = stack.membrane_ZHW[5]
+    stack.probability_ZHW[3] = ~stack.membrane_ZHW[3]
+    pictures = score(prediction(stack, FINALIST)).pictures
+    assert pictures["section"].tolist() == [5, 4, 3]
+    assert pictures["probability"].dtype == np.uint8 and "counted" not in pictures
+
+
+def test_the_masks_to_look_at_are_those_that_are_scored(stack: SimpleNamespace) -> None:
+    scored = score(prediction(stack, FINALIST))
+    for at, section in enumerate(scored.pictures["section"].tolist()):
+        row = next(row for row in scored.per_section if row["section"] == section)
+        assert dice(scored.pictures["found"][at], stack.membrane_ZHW[section]) == pytest.approx(row["membrane_dice"])
+        rand = challenge_scores(~stack.membrane_ZHW[[section]], scored.pictures["cell"][[at]].astype(np.uint8)).v_rand
+        assert rand == pytest.approx(row["v_rand"])
+
+
+@SPLITS
+def test_a_kept_prediction_scores_the_same(split: tuple[tuple[int, ...], tuple[int, ...]], stack: SimpleNamespace, tmp_path: Path) -> None:
+    for counted_ZHW in (None, stack.counted_ZHW):
+        kept = prediction(stack, split, counted_ZHW=counted_ZHW)
+        kept.save(tmp_path / "prediction.npz")
+        restored = Prediction.load(tmp_path / "prediction.npz")
+        assert (restored.calibration is restored.test) == (split == SEARCH)
+        assert told(score(restored)) == told(score(kept))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x80\x04N."], ids=["empty", "torn", "pickle"])
+def test_a_damaged_prediction_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "prediction.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="no prediction that was kept here, or a damaged one"):
+        Prediction.load(tmp_path / "prediction.npz")

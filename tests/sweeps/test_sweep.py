@@ -20,7 +20,7 @@ from data_utils.stack import write_stack
 from sweeps import sweep
 from sweeps.ledger import read_events
 from sweeps.record import SweepRecord, load_results
-from sweeps.trial import load_stack
+from sweeps.stacks import load_stack
 from tests.sweeps.small import SOURCE, small_recipe, small_stack
 
 RECIPE = """

@@ -15,6 +15,7 @@ from data_utils.stack import write_stack
 from sweeps.provenance import describe_data
 from sweeps.record import read_rows
 from sweeps.rerun import COMPARED
+from sweeps.stacks import load_stack
 from sweeps.trial import CHECKPOINT, METRICS, Superseded, Trial, reason_of
 from tests.sweeps.small import plan_for, small_recipe, small_stack
 from unet.checkpoint import load_model
@@ -38,7 +39,8 @@ def test_a_complete_trial_leaves_curve_result_weights_and_pictures(tmp_path: Pat
     assert numbers(read_rows(tmp_path / METRICS)) == numbers(rows)
     written = json.loads((tmp_path / "result.json").read_text())
     assert written == result and result["state"] == "complete"
-    assert result["scores"]["membrane_dice"] == pytest.approx(max(row["membrane_dice"] for row in rows), abs=2e-3)
+    best = max(row["membrane_dice"] for row in rows)
+    assert best <= result["scores"]["membrane_dice"] < best + 0.01, "every threshold is tried at the end, 1000 of them while training"
     assert [row["section"] for row in result["per_section"]] == result["sections"]["test"]
     model, metadata = load_model(tmp_path / result["weights"]["file"])
     assert model.width == 4 and json.loads(metadata["loss"])["function"] == "focal"
@@ -59,11 +61,12 @@ def partial(tmp_path: Path) -> Any:
 
 
 def test_a_trial_of_partial_labels(tmp_path: Path, partial: Any) -> None:
-    stack = sweeps.trial.load_stack(partial)
+    stack = load_stack(partial)
     plan = plan_for(tmp_path / "trial", "focal", SUGGESTION, partial, data_sha256=stack.sha256())
     *rows, result = Trial(plan, device="cpu").rows()
     assert result["state"] == "complete" and len(rows) == 3
-    assert result["scores"]["membrane_dice"] == pytest.approx(max(row["membrane_dice"] for row in rows), abs=2e-3)
+    best = max(row["membrane_dice"] for row in rows)
+    assert best <= result["scores"]["membrane_dice"] < best + 0.01, "every threshold is tried at the end, 1000 of them while training"
     whole = plan_for(tmp_path / "whole", "focal", SUGGESTION)
     *_, whole_result = Trial(whole, small_stack(), device="cpu").rows()
     assert whole_result["scores"] != result["scores"]
@@ -73,7 +76,7 @@ def test_a_trial_of_partial_labels(tmp_path: Path, partial: Any) -> None:
 
 
 def test_a_stage_without_a_known_label_is_refused_before_anything_runs(partial: Any) -> None:
-    stack = sweeps.trial.load_stack(partial)
+    stack = load_stack(partial)
     stack.counted_ZHW[8:] = False
     with pytest.raises(DataError, match=r"partial: the label of every pixel is unknown in all sections of a role \(search: \[8, 9\]\)"):
         describe_data(stack, "partial", {"search": [8, 9], "finalist": [0, 1]})

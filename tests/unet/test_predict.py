@@ -6,8 +6,10 @@ import torch
 from torch import nn
 
 from data_utils.batches import Normalisation
+from unet.context import context_px
+from unet.folding import folded
 from unet.model import UNet
-from unet.predict import predict_sections, predict_stack
+from unet.predict import NUM_VIEWS, Member, num_passes, predict_membrane, predict_sections, predict_stack
 
 
 class Shift(nn.Module):
@@ -32,6 +34,19 @@ def unet() -> UNet:
     model = UNet(width=4, depth=3).to(memory_format=torch.channels_last)
     model(torch.randn(2, 1, 16, 16))  # running statistics that are not the initial ones
     return model
+
+
+@pytest.fixture
+def sure(unet: UNet) -> UNet:
+    """The same, with logits far from each other, so that what is a little wrong shows in the probabilities."""
+    with torch.no_grad():
+        for name, parameter in unet.named_parameters():
+            if name.endswith("bn.bias"):
+                parameter.uniform_(-0.5, 0.5)
+        logits = unet.eval()(torch.randn(1, 1, 64, 64))
+        unet.head.weight /= logits.std()
+        unet.head.bias.copy_((unet.head.bias - logits.mean()) / logits.std())
+    return unet
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 7), (1, 3), (9, 12), (2, 4)])
@@ -120,9 +135,107 @@ def test_read_only_sections_are_fine(unet):
     assert predict_sections(unet, raw).shape == (1, 16, 16)
 
 
+@pytest.mark.parametrize("tile_px", [64, 100, 128, 256])
+def test_tiles_are_the_single_pass_away_from_the_border(sure, tile_px):
+    raw = torch.randn(1, 175, 226)
+    whole, tiled = predict_sections(sure, raw), predict_sections(sure, raw, tile_px=tile_px)
+    assert whole.std() > 0.1
+    inside = (slice(None), *[slice(context_px(3), -context_px(3))] * 2)
+    torch.testing.assert_close(tiled[inside], whole[inside], rtol=0, atol=1e-5)
+    fits = tile_px >= 228
+    assert (tiled - whole).abs().max() == 0 if fits else (tiled - whole).abs().max() > 1e-4  # mirrored, where the pass has zeros
+
+
+def test_a_large_section_in_tiles_is_the_single_pass_away_from_the_border():
+    torch.manual_seed(0)
+    model = UNet(width=2, depth=5).to(memory_format=torch.channels_last)
+    model(torch.randn(2, 1, 64, 64))
+    with torch.no_grad():
+        model.head.weight /= model.eval()(torch.randn(1, 1, 64, 64)).std()
+    raw = np.random.default_rng(0).integers(0, 256, (1, 700, 900), dtype=np.uint8)
+    options = {"normalisation": Normalisation(mean=128.0, std=74.0)}
+    whole, tiled = predict_sections(model, raw, **options), predict_sections(model, raw, tile_px=512, **options)
+    inside = (0, *[slice(context_px(5), -context_px(5))] * 2)
+    assert whole.std() > 0.02
+    np.testing.assert_allclose(tiled[inside], whole[inside], rtol=0, atol=1e-5)
+
+
+def test_a_narrower_margin_would_show(sure, monkeypatch):
+    """The margin is what makes tiles agree: were it too small, the test above would fail."""
+    raw = torch.randn(1, 175, 226)
+    whole = predict_sections(sure, raw)
+    monkeypatch.setattr("unet.context.context_px", lambda depth: 8)
+    tiled = predict_sections(sure, raw, tile_px=64)
+    assert (tiled - whole)[:, 23:-23, 23:-23].abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (20, 28)])
+@pytest.mark.parametrize("positive", ["membrane", "cell"])
+def test_augmentation_is_the_mean_over_all_flips_and_turns(sure, shape, positive):
+    raw = np.random.default_rng(3).normal(size=(1, *shape)).astype(np.float32)
+    views = []
+    for turns in range(4):
+        for mirror in (False, True):
+            seen = np.rot90(raw[0, :, ::-1] if mirror else raw[0], turns)
+            back = np.rot90(predict_sections(sure, np.ascontiguousarray(seen)[None], positive=positive)[0], -turns)
+            views.append(back[:, ::-1] if mirror else back)
+    assert len(views) == NUM_VIEWS and np.std(views, axis=0).max() > 1e-3
+    found = predict_sections(sure, raw, positive=positive, tta=True)[0]
+    np.testing.assert_allclose(found, np.mean(views, axis=0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(17, 22), (1, 5), (3, 40)])
+def test_augmentation_of_sides_that_do_not_divide(sure, shape):
+    raw = torch.randn(2, *shape)
+    found = predict_sections(sure, raw, tta=True)
+    assert found.shape == raw.shape and (found >= 0).all() and (found <= 1).all()
+    torch.testing.assert_close(found, predict_sections(sure, raw), rtol=0, atol=0.6)
+
+
+def test_augmentation_does_not_care_how_a_section_lies(sure):
+    raw = torch.randn(1, 16, 24)
+    upright = predict_sections(sure, raw, tta=True)
+    torch.testing.assert_close(predict_sections(sure, raw.rot90(1, (1, 2)), tta=True), upright.rot90(1, (1, 2)), rtol=0, atol=1e-6)
+    torch.testing.assert_close(predict_sections(sure, raw.flip(2), tta=True), upright.flip(2), rtol=0, atol=1e-6)
+
+
+def test_augmented_tiles_are_the_augmented_single_pass(sure):
+    raw = torch.randn(1, 120, 132)
+    whole, tiled = predict_sections(sure, raw, tta=True), predict_sections(sure, raw, tta=True, tile_px=100)
+    torch.testing.assert_close(tiled[:, 23:-23, 23:-23], whole[:, 23:-23, 23:-23], rtol=0, atol=1e-5)
+
+
+def test_several_networks_are_averaged_each_with_its_own_scale_and_class(sure):
+    other = UNet(width=2, depth=2).eval()
+    raw = np.random.default_rng(4).integers(0, 256, (2, 20, 30), dtype=np.uint8)
+    members = [
+        Member(model=sure, normalisation=Normalisation(mean=100.0, std=50.0)),
+        Member(model=folded(other), normalisation=Normalisation(mean=128.0, std=70.0), positive="cell"),
+        Member(model=sure, normalisation=Normalisation(mean=0.0, std=255.0)),
+    ]
+    each = [predict_sections(member.model, raw, normalisation=member.normalisation, positive=member.positive) for member in members]
+    found = predict_membrane(members, raw, precision="fp32").numpy()
+    np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("tile_px", "tta", "expected"), [(None, False, 2), (64, False, 2 + 6), (64, True, 8 * (2 + 6)), (72, True, 16)])
+def test_passes_are_counted_beforehand(unet, tile_px, tta, expected):
+    members = [Member(model=UNet(width=1, depth=2)), Member(model=unet)]
+    counted = []
+    predict_membrane(members, torch.randn(1, 64, 70), tile_px=tile_px, tta=tta, on_pass=lambda: counted.append(1))
+    assert len(counted) == expected == num_passes(members, 64, 70, tile_px=tile_px, tta=tta)
+
+
+def test_a_nan_is_not_hidden(unet):
+    with torch.no_grad():
+        unet.head.bias.fill_(float("nan"))
+    assert torch.isnan(predict_sections(unet, torch.randn(1, 80, 80), tile_px=64)).all()
+
+
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
+        ((1, 99, 99), {"tile_px": 50}, "multiple of 4 px, and at least 64 px"),
         ((16, 16), {}, r"section\[None\]"),
         ((0, 16, 16), {}, r"not empty, got \[0, 16, 16\]"),
         ((1, 16, 16), {"positive": "axon"}, "membrane or cell, got 'axon'"),

@@ -4,14 +4,16 @@ Z sections of H rows and W columns. The proposal is 1 where it is NOT membrane, 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import ndimage
-from scipy.special import xlogy
 
 from unet.metrics.basins import flood_section
+from unet.metrics.contingency import agreement, contingency
 
 THRESHOLDS = tuple(step / 10 for step in range(11))
 """The challenge's thresholds: 0, 0.1, ..., 1."""
@@ -52,7 +54,18 @@ class ChallengeScores:
         return self.v_info_sections_at[self.v_info_threshold]
 
 
-def challenge_scores(labels_ZHW: np.ndarray, proposal_ZHW: np.ndarray, thresholds: Sequence[float] | None = None) -> ChallengeScores:
+Flood = Callable[[np.ndarray], tuple[np.ndarray, int]]
+"""From cells, bool [H, W], to the basin of each pixel and their number, as `flood_section` does."""
+
+
+def challenge_scores(
+    labels_ZHW: np.ndarray,
+    proposal_ZHW: np.ndarray,
+    thresholds: Sequence[float] | None = None,
+    *,
+    workers: int = 1,
+    flood: Flood = flood_section,
+) -> ChallengeScores:
     """Return V_rand and V_info of a proposal.
 
     For each threshold th (one for the whole stack) and each 2-D section: G are the 4-connected components of labels > 0, S the basins of
@@ -72,9 +85,11 @@ def challenge_scores(labels_ZHW: np.ndarray, proposal_ZHW: np.ndarray, threshold
         labels_ZHW: [Z, H, W], any type; > 0 is the inside of a cell.
         proposal_ZHW: [Z, H, W] in [0, 1], 1 = not membrane.
         thresholds: None: 0, 0.1, ..., 1, and only 0 for a binary proposal, as in the challenge.
+        workers: threads that share the sections. More than 1 only where the processor is the caller's alone: not inside a trial.
+        flood: another watershed, to compare with.
 
     Raises:
-        ValueError: Other shapes, values outside [0, 1] or NaN, no thresholds.
+        ValueError: Other shapes, values outside [0, 1] or NaN, no thresholds, no workers.
 
     Source: Arganda-Carreras et al. 2015, Frontiers in Neuroanatomy 9:142, "foreground-restricted Rand scoring after border thinning" and
     "... information theoretic scoring ..." at alpha = 1/2, and the evaluation that the organisers published with it.
@@ -85,9 +100,34 @@ def challenge_scores(labels_ZHW: np.ndarray, proposal_ZHW: np.ndarray, threshold
         thresholds = THRESHOLDS[:1] if is_binary else THRESHOLDS
     if len(thresholds) == 0 or not all(math.isfinite(threshold) for threshold in thresholds):
         raise ValueError(f"thresholds must be finite numbers, at least one, but got {thresholds!r}.")
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1 thread, got {workers}")
     thresholds = [float(threshold) for threshold in thresholds]
-    scores_ZT2 = np.array([_score_section(labels, proposal, thresholds) for labels, proposal in zip(labels_ZHW, proposal_ZHW, strict=True)])
+    score = partial(_score_section, thresholds=thresholds, flood=flood)
+    if workers == 1:
+        scores_ZT2 = np.array(list(map(score, labels_ZHW, proposal_ZHW)))
+    else:  # threads: nothing to start or to copy, and NumPy lets go of the interpreter in its loops
+        with ThreadPoolExecutor(min(workers, len(labels_ZHW))) as threads:
+            scores_ZT2 = np.array(list(threads.map(score, labels_ZHW, proposal_ZHW)))
     return _collect(scores_ZT2, thresholds)
+
+
+def mask_challenge(labels_ZHW: np.ndarray, cell_ZHW: np.ndarray) -> np.ndarray:
+    """Return V_rand and V_info of each section of a binary proposal, float64 [Z, 2]; NaN where no cell is labelled.
+
+    The formulas and edges are those of `challenge_scores`.
+
+    Args:
+        labels_ZHW: [Z, H, W], any type; > 0 is the inside of a cell.
+        cell_ZHW: bool, the same shape: True where the proposal is NOT membrane.
+
+    Raises:
+        ValueError: Other shapes, or a proposal that is not bool.
+    """
+    if cell_ZHW.dtype != bool:
+        raise ValueError(f"a binary proposal must be bool (True = not membrane), got {cell_ZHW.dtype}")
+    _check(labels_ZHW, cell_ZHW)
+    return np.array([_score_section(labels, cell, [0.0])[0] for labels, cell in zip(labels_ZHW, cell_ZHW, strict=True)])
 
 
 def _check(labels_ZHW: np.ndarray, proposal_ZHW: np.ndarray) -> None:
@@ -106,7 +146,9 @@ def _check(labels_ZHW: np.ndarray, proposal_ZHW: np.ndarray) -> None:
         )
 
 
-def _score_section(labels_HW: np.ndarray, proposal_HW: np.ndarray, thresholds: Sequence[float]) -> list[tuple[float, float]]:
+def _score_section(
+    labels_HW: np.ndarray, proposal_HW: np.ndarray, thresholds: Sequence[float], flood: Flood = flood_section
+) -> list[tuple[float, float]]:
     """Return (V_rand, V_info) of one section at each threshold."""
     truth_HW = np.zeros(labels_HW.shape, dtype=np.int32)
     ndimage.label(labels_HW > 0, output=truth_HW)
@@ -120,43 +162,11 @@ def _score_section(labels_HW: np.ndarray, proposal_HW: np.ndarray, thresholds: S
         cell_HW = proposal_HW > threshold
         num_pixels = int(np.count_nonzero(cell_HW))
         if num_pixels not in known:
-            basin_HW, num_basins = flood_section(cell_HW)
+            basin_HW, num_basins = flood(cell_HW)
             basin = basin_HW.reshape(-1)[inside]
-            known[num_pixels] = _agreement(*_contingency(truth, int(truth.max()) + 1, basin, num_basins))
+            known[num_pixels] = agreement(*contingency(truth, int(truth.max()) + 1, basin, num_basins))
         scores.append(known[num_pixels])
     return scores
-
-
-def _contingency(truth: np.ndarray, num_cells: int, basin: np.ndarray, num_basins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (i, j, #(G = i and S = j)) of the pairs that occur, i from 0, j from 0 where 0 is line."""
-    width = num_basins + 1
-    keys = truth * width + basin
-    if num_cells * width <= 8 * keys.size:
-        counts = np.bincount(keys)
-        keys = np.flatnonzero(counts)
-        counts = counts[keys]
-    else:  # a noisy proposal has thousands of basins: the full table would be larger than the section
-        keys, counts = np.unique(keys, return_counts=True)
-    return keys // width, keys % width, counts
-
-
-def _agreement(i: np.ndarray, j: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """Return (V_rand, V_info) from the contingency table's pairs."""
-    num_pixels = int(counts.sum())
-    p = counts / num_pixels
-    is_line = j == 0
-    p0 = float(p[is_line].sum())
-    a, b = np.bincount(i, weights=p), np.bincount(j, weights=p)[1:]
-    p = p[~is_line]
-    both = float((p**2).sum()) + p0 / num_pixels
-    v_rand = 2 * both / (float((a**2).sum()) + float((b**2).sum()) + p0 / num_pixels)
-    of_lines = -p0 * math.log(num_pixels)
-    sum_a = float(xlogy(a, a).sum())
-    sum_b = float(xlogy(b, b).sum()) + of_lines
-    sum_ab = float(xlogy(p, p).sum()) + of_lines
-    if sum_a + sum_b == 0:  # one segment in both: nothing to tell apart, and nothing wrong
-        return v_rand, 1.0
-    return v_rand, max(0.0, 2 * (sum_a + sum_b - sum_ab) / (sum_a + sum_b))  # rounding alone could make it negative
 
 
 def _collect(scores_ZT2: np.ndarray, thresholds: Sequence[float]) -> ChallengeScores:

@@ -1,16 +1,19 @@
-"""Membrane Dice at every threshold from one histogram, computed where the probabilities are.
+"""Membrane Dice, IoU, precision and recall at every threshold from one histogram, computed where the probabilities are.
 
 Dice coefficient of the mask (probability >= t) with the membrane: 2 TP / (2 TP + FP + FN), over all pixels counted together. Two rows of
 counts hold everything about all thresholds, so a stack of any size costs one pass and 2 * bins numbers.
 
     counts = probability_histogram(probability_ZHW, membrane_ZHW)
     dice, threshold = best_dice(counts)
+    confusion_at(counts, threshold).precision
 
-Without a single membrane pixel Dice is 1 where nothing is predicted and 0 where anything is.
+Without a single membrane pixel Dice is 1 where nothing is predicted and 0 where anything is; so are the others.
 """
 
 import torch
 from torch import Tensor
+
+from unet.metrics.confusion import Confusion
 
 BINS = 1000
 
@@ -49,10 +52,38 @@ def best_dice(counts: Tensor) -> tuple[float, float]:
 
 def dice_at(counts: Tensor, threshold: float) -> float:
     """Membrane Dice of (probability >= threshold), the threshold rounded to the histogram's bins."""
+    return _dice_curve(counts)[_bin_of(counts, threshold)].item()
+
+
+def confusion_at(counts: Tensor, threshold: float) -> Confusion:
+    """Right and wrong pixels of (probability >= threshold), the threshold rounded to the histogram's bins."""
+    first = _bin_of(counts, threshold)
+    (true_negative, false_positive), (false_negative, true_positive) = (
+        (int(row[:first].sum()), int(row[first:].sum())) for row in counts.cpu()
+    )
+    return Confusion(true_positive=true_positive, false_positive=false_positive, false_negative=false_negative, true_negative=true_negative)
+
+
+def iou_at(counts: Tensor, threshold: float) -> float:
+    """Membrane IoU, TP / (TP + FP + FN), of (probability >= threshold), the threshold rounded to the histogram's bins."""
+    return confusion_at(counts, threshold).iou
+
+
+def precision_at(counts: Tensor, threshold: float) -> float:
+    """Membrane precision, TP / (TP + FP), of (probability >= threshold), the threshold rounded to the histogram's bins."""
+    return confusion_at(counts, threshold).precision
+
+
+def recall_at(counts: Tensor, threshold: float) -> float:
+    """Membrane recall, TP / (TP + FN), of (probability >= threshold), the threshold rounded to the histogram's bins."""
+    return confusion_at(counts, threshold).recall
+
+
+def _bin_of(counts: Tensor, threshold: float) -> int:
     bins = counts.shape[1]
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"a threshold on probabilities must lie in 0 to 1, got {threshold}")
-    return _dice_curve(counts)[min(round(threshold * bins), bins - 1)].item()
+    return min(round(threshold * bins), bins - 1)
 
 
 def _dice_curve(counts: Tensor) -> Tensor:

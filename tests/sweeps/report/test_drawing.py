@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from sweeps.report import pictures
 from sweeps.report.canvas import NARROW, WIDE, new_figure, to_svg, write
 from sweeps.report.differences import pairs_of
 from sweeps.report.label_places import Box, box_around, place_labels, spread
@@ -105,33 +104,6 @@ def test_png_refuses_what_is_no_picture(index: np.ndarray) -> None:
 def test_png_refuses_an_index_outside_its_palette() -> None:
     with pytest.raises(ValueError, match="index 7 in a palette of 3 colours"):
         to_png(np.full((2, 2), 7, np.uint8), np.zeros((3, 3), np.uint8))
-
-
-def test_the_difference_tells_found_missed_and_false_apart() -> None:
-    truth = np.array([[True, True, False, False]])
-    found = np.array([[True, False, True, False]])
-    index, palette = pictures._errors(np.full((1, 4), 40, np.uint8), truth, found, np.ones_like(truth))
-    assert [tuple(palette[i]) for i in index[0][:3]] == [pictures.FOUND, pictures.MISSED, pictures.FALSE]
-    assert min(palette[index[0][3]]) >= 205
-
-
-def test_shrinking_keeps_masks_masks_and_means_means() -> None:
-    section = np.arange(700 * 500).reshape(700, 500) % 251
-    assert pictures._shrink(section.astype(np.uint8)).shape == (320, 229)
-    mean = pictures._shrink(section.astype(np.uint8), average=True)
-    assert mean.shape == (320, 229)
-    assert abs(float(mean.mean()) - float(section.mean())) < 1
-    assert set(np.unique(pictures._shrink(section > 100))) <= {False, True}
-    small = np.ones((5, 7), np.uint8)
-    assert pictures._shrink(small, average=True) is not None and pictures._shrink(small).shape == (5, 7)
-
-
-def test_best_section_comes_first(tmp_path: Path) -> None:
-    record = make_record(tmp_path / "demo", losses=("bce",), trials=1, seeds=1, epochs=2)
-    ((loss, trial),) = pictures.shown(survey(record, compute_verdict(record)))
-    plate = pictures.plate(loss, trial)
-    assert [row.title.split(":")[0] for row in plate.rows] == ["Best section 24", "Worst section 28"]
-    assert [picture.label for picture in plate.rows[0].pictures] == ["Image", "Truth", "Prediction", "Difference"]
 
 
 def test_pairs_put_the_better_loss_first(tmp_path: Path) -> None:

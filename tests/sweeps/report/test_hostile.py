@@ -97,7 +97,7 @@ def _check_harmless(page: Page) -> None:
             address = attributes.get(key, "")
             if tag == "a" and address.startswith("https://"):
                 continue
-            assert re.fullmatch(r"|#[\w-]+|data:[\w/,;+=-]*.*|(figures|tables)/[a-z]+\.(svg|csv)", address), (tag, key, address)
+            assert re.fullmatch(r"|#[\w-]+|data:[\w/,;+=-]*.*|(figures|tables)/[a-z0-9_-]+\.(svg|png|csv)", address), (tag, key, address)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", page.source)
 
 

@@ -7,7 +7,19 @@ from types import ModuleType
 import pytest
 
 from sweeps.record import SweepRecord
-from sweeps.report import answers, build, citations, front, methods, pictures, tables, write_report
+from sweeps.report import (
+    answers,
+    build,
+    citations,
+    common_section,
+    front,
+    methods,
+    picture_files,
+    pictures,
+    published_figure,
+    tables,
+    write_report,
+)
 from sweeps.verdict import compute_verdict
 from tests.sweeps.report.reading import read_page
 from tests.sweeps.report.sample import make_record
@@ -22,6 +34,7 @@ def record(tmp_path: Path) -> SweepRecord:
 def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the figures are not the question, one is enough."""
     monkeypatch.setattr(build, "NARROW", build.WIDE)
+    monkeypatch.setattr(picture_files, "_save", lambda path, bands, *, partial: path.write_bytes(b""))
     for plot in build.PLOTS[1:]:
         monkeypatch.setattr(plot, "draw", build.PLOTS[0].draw)
 
@@ -32,7 +45,12 @@ def _explode(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(
     ("plot", "function"),
-    [*((plot, "draw") for plot in build.PLOTS), (front, "caption"), (front, "alternative"), (front, "table")],
+    [
+        *((plot, "draw") for plot in build.PLOTS if plot is not published_figure),
+        (front, "caption"),
+        (front, "alternative"),
+        (front, "table"),
+    ],
     ids=lambda value: value if isinstance(value, str) else value.NAME,
 )
 def test_a_failing_figure_leaves_a_note(
@@ -57,6 +75,7 @@ def test_a_failing_figure_leaves_a_note(
         (methods, "methods"),
         (citations, "citations"),
         (pictures, "shown"),
+        (common_section, "common"),
         (build, "commands"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -70,7 +89,7 @@ def test_a_failing_section_leaves_a_note(
     assert "ZeroDivisionError" in page.text
 
 
-@pytest.mark.parametrize("name", ["leaderboard", "pairs", "failures", "circumstances"])
+@pytest.mark.parametrize("name", ["leaderboard", "metrics", "pairs", "failures", "circumstances"])
 def test_a_failing_table_leaves_a_note(record: SweepRecord, few_figures: None, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     planted = tuple((title, _explode if title == name else make) for title, make in build._TABLES)
     monkeypatch.setattr(build, "_TABLES", planted)
@@ -96,7 +115,19 @@ def test_one_broken_picture_does_not_take_the_others(record: SweepRecord) -> Non
         path.write_bytes(b"not a zip file")
     page = read_page(write_report(record, verdict, record.folder))
     assert len(page.faults) == 1
-    assert len(page.of("img")) == len(whole.of("img")) // 2
+    assert len(page.of("img")) == len(whole.of("img")) // 2 - 4, "those of one loss, and without two losses no common section"
+    assert "no two losses have kept the same section" in page.text
+
+
+def test_a_picture_file_that_cannot_be_made_takes_its_plate_only(record: SweepRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plate names its file, so it is not shown without it; nor is an older file left lying there."""
+    verdict = compute_verdict(record)
+    write_report(record, verdict, record.folder)
+    assert len(list((record.folder / "report" / "figures").glob("*.png"))) == 3
+    monkeypatch.setattr(picture_files, "save_plate", _explode)
+    page = read_page(write_report(record, verdict, record.folder))
+    assert len(page.faults) == 2
+    assert [path.name for path in (record.folder / "report" / "figures").glob("*.png")] == ["pictures-common.png"]
 
 
 def test_the_folder_that_cannot_be_written_is_an_error(record: SweepRecord) -> None:

@@ -13,8 +13,9 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from data_utils.synthetic import make_synthetic
 from unet.metrics.basins import flood_section
-from unet.metrics.challenge import THRESHOLDS, challenge_scores
+from unet.metrics.challenge import THRESHOLDS, challenge_scores, mask_challenge
 
 masks = hnp.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 
@@ -198,6 +199,11 @@ def test_refused(labels, proposal, thresholds, message):
         challenge_scores(labels, proposal, thresholds)
 
 
+def test_no_workers_are_refused():
+    with pytest.raises(ValueError, match="workers must be at least 1 thread, got 0"):
+        challenge_scores(columns(1, 1, 0, 1), columns(1, 1, 0, 1), workers=0)
+
+
 def noisy_cells(seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     return ndimage.gaussian_filter(generator.random((48, 40)), generator.uniform(0.7, 2.0)) > generator.uniform(0.48, 0.55)
@@ -225,6 +231,72 @@ def test_basins_differ_from_scikit_images_on_the_binary_image_by_ties_alone(seed
         assert not ((a != b) & (a > 0) & (b > 0)).any()
 
 
+def scikit_image_flood(cell_HW: np.ndarray) -> tuple[np.ndarray, int]:
+    markers, num_components = ndimage.label(cell_HW)
+    return watershed(~cell_HW, markers, connectivity=1, watershed_line=True), num_components
+
+
+@pytest.fixture(scope="module")
+def neuropil_ZHW() -> np.ndarray:
+    """Cells of four generated sections, True inside."""
+    return ~make_synthetic(sections=4, size_px=256).membrane_ZHW
+
+
+def thicker(cell_ZHW: np.ndarray) -> np.ndarray:
+    """Membranes one pixel thicker on each side; the border of the image is none."""
+    return np.stack([ndimage.binary_erosion(cell_HW, border_value=1) for cell_HW in cell_ZHW])
+
+
+def test_generated_labels_one_pixel_thicker_score_as_with_scikit_image(neuropil_ZHW):
+    proposal = thicker(neuropil_ZHW).astype(np.float32)
+    ours, theirs = challenge_scores(neuropil_ZHW, proposal), challenge_scores(neuropil_ZHW, proposal, flood=scikit_image_flood)
+    assert ours.v_rand == pytest.approx(theirs.v_rand, abs=1e-4)
+    assert ours.v_info == pytest.approx(theirs.v_info, abs=1e-4)
+    assert 0.99 < ours.v_rand < 1 and 0.99 < ours.v_info < 1
+
+
+def test_generated_labels_as_their_own_proposal_are_perfect(neuropil_ZHW):
+    np.testing.assert_allclose(mask_challenge(neuropil_ZHW, neuropil_ZHW), 1.0, rtol=0, atol=1e-12)
+
+
+def test_a_mask_scores_section_by_section_as_the_stack_does(neuropil_ZHW):
+    mask = thicker(neuropil_ZHW)
+    mask[2] = True
+    labels = neuropil_ZHW.copy()
+    labels[1] = False
+    scores_Z2 = mask_challenge(labels, mask)
+    stack = challenge_scores(labels, mask.astype(np.float32))
+    assert scores_Z2.shape == (4, 2) and scores_Z2.dtype == np.float64
+    np.testing.assert_array_equal(scores_Z2, np.column_stack([stack.per_section, stack.v_info_per_section]))
+    assert np.isnan(scores_Z2).tolist() == [[False] * 2, [True] * 2, [False] * 2, [False] * 2]
+    assert scores_Z2[2, 1] == pytest.approx(0.0, abs=1e-12), "one segment tells nothing of many cells"
+
+
+def test_a_mask_that_is_no_mask_is_refused():
+    with pytest.raises(ValueError, match=r"must be bool \(True = not membrane\), got uint8"):
+        mask_challenge(columns(1, 1, 0, 1), columns(1, 1, 0, 1).astype(np.uint8))
+    with pytest.raises(ValueError, match="one shape"):
+        mask_challenge(columns(1, 1, 0, 1), columns(1, 1, 0, 1)[:, 1:] > 0)
+
+
+@pytest.mark.parametrize("workers", [2, 3, 16])
+def test_threads_change_no_score(neuropil_ZHW, workers):
+    labels = neuropil_ZHW.copy()
+    labels[1] = False
+    noise = np.random.default_rng(0).random(labels.shape, dtype=np.float32)
+    proposal = np.clip(0.7 * neuropil_ZHW + 0.3 * noise, 0, 1)
+    alone, shared = challenge_scores(labels, proposal), challenge_scores(labels, proposal, workers=workers)
+    assert repr(shared) == repr(alone)  # not ==: a section is NaN
+
+
+def test_a_section_that_fails_in_a_thread_is_told(neuropil_ZHW):
+    def broken(cell_HW):
+        raise RuntimeError("no flood today")
+
+    with pytest.raises(RuntimeError, match="no flood today"):
+        challenge_scores(neuropil_ZHW, neuropil_ZHW.astype(np.float32), workers=2, flood=broken)
+
+
 @pytest.fixture(scope="module")
 def labels_ZHW(isbi2012_folder: Path) -> np.ndarray:
     return tifffile.imread(isbi2012_folder / "train-labels.tif")
@@ -239,25 +311,17 @@ def test_real_labels_as_their_own_proposal(labels_ZHW):
 @pytest.mark.realdata
 def test_real_labels_with_membranes_one_pixel_thicker(labels_ZHW):
     """The organisers' program gives .99918 and .99875."""
-    thicker = np.stack([ndimage.binary_erosion(section, border_value=1) for section in labels_ZHW > 0]).astype(np.float32)
-    scores = challenge_scores(labels_ZHW, thicker)
-    assert scores.v_rand == pytest.approx(0.99918, abs=1e-4)
-    assert scores.v_info == pytest.approx(0.99875, abs=1e-4)
+    scores_Z2 = mask_challenge(labels_ZHW, thicker(labels_ZHW > 0))
+    assert scores_Z2.mean(axis=0) == pytest.approx((0.99918, 0.99875), abs=1e-4)
 
 
 @pytest.mark.realdata
-def test_real_proposal_scores_as_with_scikit_image(labels_ZHW, monkeypatch):
+def test_real_proposal_scores_as_with_scikit_image(labels_ZHW):
     """Its watershed differs in the order of ties alone; mirroring the images moves its own score by 1e-4."""
     labels = labels_ZHW[:3]
     blurred = np.stack([ndimage.gaussian_filter((section > 0).astype(np.float32), 3) for section in labels]).clip(0, 1)
     ours = challenge_scores(labels, blurred, (0.5, 0.6, 0.7))
-
-    def flood_with_scikit_image(cell_HW):
-        markers, num_components = ndimage.label(cell_HW)
-        return watershed(~cell_HW, markers, connectivity=1, watershed_line=True), num_components
-
-    monkeypatch.setattr("unet.metrics.challenge.flood_section", flood_with_scikit_image)
-    theirs = challenge_scores(labels, blurred, (0.5, 0.6, 0.7))
+    theirs = challenge_scores(labels, blurred, (0.5, 0.6, 0.7), flood=scikit_image_flood)
     assert theirs.v_rand_at == pytest.approx(ours.v_rand_at, abs=3e-4)
     assert theirs.v_info_at == pytest.approx(ours.v_info_at, abs=3e-4)
     assert theirs.v_rand_threshold == ours.v_rand_threshold
