@@ -15,6 +15,7 @@ import numpy as np
 import tifffile
 
 from data_utils.errors import DataError
+from data_utils.tiff_codecs import check_codec
 
 # A real stack compresses 2 to 50 times, deflate at most 1,032 times: beyond this, header and data cannot both be honest.
 MAX_RATIO = 10_000
@@ -76,6 +77,8 @@ def plan_decoding(path: Path, tif: tifffile.TiffFile, complaints: Sequence[str],
     plan = Plan(pages=pages, num_sections=_declared_sections(path, tif, pages), dtype=np.dtype(pages[0].dtype))
     _check_size(path, plan, max_bytes, max_section_bytes)
     _check_inside(path, plan)
+    for section, page in enumerate(plan.pages):
+        check_codec(f"{path}, section {section}", path, page)
     return plan
 
 

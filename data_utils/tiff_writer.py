@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import platform
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +15,7 @@ import numpy.typing as npt
 import tifffile
 
 from data_utils.errors import DataError
+from data_utils.voxel_size import LEAST_NM, MOST_NM
 
 _IMAGEJ_KINDS = ("uint8", "uint16", "float32")
 # offsets in classic TIFF have 32 bits; what is not pixels takes at most this much beside them
@@ -62,11 +65,12 @@ class SectionWriter:
             raise DataError(f"{path}: {needed / 2**30:.1f} GiB are more than the 4 GiB of a classic TIFF: leave `big` out, or set it")
         self._big = needed > _CLASSIC_BYTES if big is None else big
         self._options = self._header(voxel_size_nm, description)
-        self._unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}.unfinished")
+        self._unfinished = _unfinished_name(self.path)
         self._file: BinaryIO | None = None
         self._written = 0
 
     def __enter__(self) -> Self:
+        _remove_orphans(self.path)
         try:
             # the whole header, with room for the pixels behind it; file systems do not store what was not written yet
             where = tifffile.imwrite(self._unfinished, shape=self._shape_ZHW, dtype=self._dtype, returnoffset=True, **self._options)
@@ -138,6 +142,30 @@ class SectionWriter:
         return options | {"metadata": metadata}
 
 
+def _unfinished_name(path: Path) -> Path:
+    # the machine's name, since a process number of another machine says nothing; cut, since a name of 255 bytes must have room for the rest
+    return path.with_name(f".{path.name[:100]}.{platform.node()[:40]}.{os.getpid()}.{secrets.token_hex(3)}.unfinished")
+
+
+def _remove_orphans(path: Path) -> None:
+    """Removes what processes of this machine that were killed while they wrote this very file left of it."""
+    start = f".{path.name[:100]}.{platform.node()[:40]}."
+    for found in path.parent.iterdir():
+        numbers = found.name.removeprefix(start).split(".")
+        if found.name.startswith(start) and found.name.endswith(".unfinished") and numbers[0].isdigit() and not _is_alive(int(numbers[0])):
+            found.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 def _check_stack(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
     # tifffile drops a last axis of length 1, and would write something else
     if len(shape) != 3 or min(shape) < 1 or shape[2] < 2 or dtype.kind not in "uif":
@@ -145,5 +173,7 @@ def _check_stack(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
 
 
 def _check_voxel_size(path: Path, voxel_size_nm: tuple[float, float, float]) -> None:
-    if len(voxel_size_nm) != 3 or not all(math.isfinite(nm) and nm > 0 for nm in voxel_size_nm):
-        raise DataError(f"{path}: a voxel size must be three finite distances above 0 in nm, along z, y and x, got {voxel_size_nm}")
+    if len(voxel_size_nm) != 3 or not all(LEAST_NM <= nm <= MOST_NM for nm in voxel_size_nm):
+        raise DataError(
+            f"{path}: a voxel size must be three distances of {LEAST_NM:g} to {MOST_NM:g} nm, along z, y and x, got {voxel_size_nm}"
+        )

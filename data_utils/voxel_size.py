@@ -16,6 +16,9 @@ import tifffile
 
 VoxelSize = tuple[float, float, float]
 
+LEAST_NM, MOST_NM = 2.5e-3, 1e9
+"""What a TIFF's rational numbers, of 32 bits, can hold as pixels per centimetre, up to a metre; no voxel lies outside."""
+
 _NM = {
     "pm": 1e-3, "a": 0.1, "angstrom": 0.1, "nm": 1.0, "nanometer": 1.0, "nanometre": 1.0,
     "um": 1e3, "micron": 1e3, "micrometer": 1e3, "micrometre": 1e3,
@@ -77,7 +80,7 @@ def _number(value: object) -> float:
 
 def _sensible(sizes: list[Any]) -> VoxelSize | None:
     numbers = [_number(size) for size in sizes]
-    if len(numbers) != 3 or not all(math.isfinite(number) and number > 0 for number in numbers):
+    if len(numbers) != 3 or not all(LEAST_NM <= number <= MOST_NM for number in numbers):
         return None
     z, y, x = (float(f"{number:.6g}") for number in numbers)
     return z, y, x

@@ -39,7 +39,7 @@ EXIT_CODES = {
     "NoSweep": 4,
 }
 #: full, read-only, not permitted: faults of the storage, which the user can mend
-STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def exit_code_of(error: Exception) -> int | None:

@@ -1,6 +1,10 @@
 """`sweeps predict`: membranes of a stack of any size, by a network that a sweep has trained, or by several together."""
 
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +25,7 @@ Tta = Annotated[bool, typer.Option("--tta", help="Mean over the 8 flips and turn
 TilePx = Annotated[
     int | None,
     typer.Option(
-        "--tile", metavar="PX", min=0, help="Side of the tiles of larger sections, 1024 by default; less takes less memory. 0: whole."
+        "--tile", metavar="PX", min=0, help="Side of the tiles of larger sections, 1024 by default, at least 288 at depth 5; 0: whole."
     ),
 ]
 Threshold = Annotated[
@@ -33,7 +37,13 @@ SmallestCellPx = Annotated[
     typer.Option("--smallest-cell", metavar="PX", min=0, help="Cells of fewer pixels become membrane; by default as tuned."),
 ]
 Ensemble = Annotated[
-    int | None, typer.Option("--ensemble", metavar="K", min=1, help="Average a results folder's K best finalists, whatever their losses.")
+    int | None,
+    typer.Option(
+        "--ensemble",
+        metavar="K",
+        min=1,
+        help="Average the K finalists of a results folder that score best on their calibration sections, whatever their losses.",
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ..., or auto: a GPU where there is one.")]
 
@@ -62,16 +72,16 @@ def predict(
 
     Example: sweeps predict results/demo-001 sections.tif cells.tif --labels
     """
-    from data_utils.tiles import TileError
-    from sweeps.members import NoModel, find_weights, load_members
-    from sweeps.predicted_output import OutputRefused, check_output
-    from sweeps.predicting import NoPrediction, Settings, predict_stack_file
+    from sweeps.members import find_weights, load_members
+    from sweeps.predicted_output import check_output
+    from sweeps.predicting import Settings, predict_stack_file
     from sweeps.progress_sections import SectionsProgress
 
     begun = time.monotonic()
+    _end_as_with_ctrl_c()
     if smallest_cell is not None and not labels:
         raise typer.BadParameter("--smallest-cell cleans up cells: it belongs to --labels")
-    try:
+    with _faults_told():
         check_output(stack, out)
         members = load_members(find_weights(model, ensemble), _device(device))
         output, used = _output(members, threshold, labels, smallest_cell)
@@ -79,14 +89,42 @@ def predict(
             for line in (_speakers(members), *used):
                 watch.note(line)
             written = predict_stack_file(members, stack, out, output, settings=Settings(tile_px=tile, tta=tta), watch=watch)
+    _tell(written | {"seconds": time.monotonic() - begun}, as_json)
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """Tell what a user can mend as a mistake of usage, and too little memory with what helps."""
+    from data_utils.tiles import TileError
+    from sweeps.members import NoModel
+    from sweeps.predicted_output import OutputRefused
+    from sweeps.predicting import NoPrediction
+
+    try:
+        yield
     except (NoModel, NoPrediction, OutputRefused, TileError) as error:
         raise typer.BadParameter(str(error)) from error
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        errors.print(f"not enough memory: {error}. Smaller tiles take less: --tile 512. Nothing was written.", markup=False, style="red")
+        hint = "" if isinstance(error, MemoryError) else " Smaller tiles take less: --tile 512."
+        _say_nothing_written(f"not enough memory: {error}.{hint}")
         raise typer.Exit(4) from error
-    _tell(written | {"seconds": time.monotonic() - begun}, as_json)
+    except KeyboardInterrupt:
+        _say_nothing_written("interrupted.")
+        raise
+
+
+def _say_nothing_written(why: str) -> None:
+    errors.print(f"{why} Nothing was written.", markup=False, style="red")
+
+
+def _end_as_with_ctrl_c() -> None:
+    """Let TERM and HUP (a scheduler's, a closed terminal's) take back what was begun as Ctrl-C does."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
 
 
 def _device(name: str) -> "torch.device":
@@ -113,7 +151,7 @@ def _output(members: list["Loaded"], threshold: str | None, labels: bool, smalle
         found = tuned(members, *keys)
         if found is None:
             raise typer.BadParameter(f"{members[0].path} says no {keys[-1]}, so nothing was tuned for it; give one: --threshold 0.5")
-        number, source = found[0], f"{found[1]} of the network" if len(members) == 1 else f"mean {found[1]} of the networks"
+        number, source = min(found[0], 1.0), f"{found[1]} of the network" if len(members) == 1 else f"mean {found[1]} of the networks"
     used = [f"membrane from probability {number:.4f} on ({source})"]
     if not labels:
         return Output(kind="mask", threshold=number), used

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweeps.paired import Replicate
+from sweeps.record import is_pending
 
 if TYPE_CHECKING:
     from sweeps.record import SweepRecord, TrialRecord
@@ -179,7 +180,16 @@ def _gaps(contenders: Sequence[Contender], by_loss: Mapping[str, Sequence["Trial
         gaps.append(f"{why}: this is the search's result only, one lucky run a loss, and it ranks nothing")
     if stage == "finalist":
         gaps += [gap for contender in contenders if (gap := _lost_runs(contender, by_loss[contender.loss], objective))]
+    unscored = [trial.trial_id for contender in contenders for trial in contender.trials if _lacks_scores(trial)]
+    if unscored:
+        gaps.append(
+            f"membrane Dice alone is known of {', '.join(unscored)}: the predictions are lost, or not scored yet (result.json says why)"
+        )
     return gaps
+
+
+def _lacks_scores(trial: "TrialRecord") -> bool:
+    return trial.result is not None and (is_pending(trial.result) or "scores_missing" in trial.result)
 
 
 def _lost_runs(contender: Contender, trials: Sequence["TrialRecord"], objective: str) -> str:

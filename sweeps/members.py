@@ -19,6 +19,11 @@ WEIGHTS_NAMES = ("model.safetensors", "best.safetensors")
 """Of a winner's folder, and of a trial's."""
 
 
+#: a threshold just above the largest probability finds no membrane at all, and is what is tuned where none is marked
+_MOST_THRESHOLD = 1.0 + 2e-7
+_MOST_CELL_PX = 2.0**31
+
+
 class NoModel(ValueError):
     """No weights that can predict: the message says where was looked, and what to do."""
 
@@ -37,7 +42,8 @@ class Loaded:
     @property
     def name(self) -> str:
         """The trial's name, or the file's."""
-        return self.metadata.get("trial", self.path.name)
+        name = self.metadata.get("trial", self.path.name)
+        return "".join(letter if letter.isprintable() else "?" for letter in name)[:100]  # the file may come from anywhere
 
 
 def find_weights(model: Path, ensemble: int | None = None) -> list[Path]:
@@ -62,9 +68,10 @@ def find_weights(model: Path, ensemble: int | None = None) -> list[Path]:
     looked = [folder / name for folder in (model, model / "best") for name in WEIGHTS_NAMES]
     found = next((path for path in looked if path.is_file()), None)
     if found is None:
+        is_sweep = (model / "recipe.resolved.yaml").is_file()
         raise NoModel(
             f"{model} holds no weights: neither {' nor '.join(WEIGHTS_NAMES)}, nor best/{WEIGHTS_NAMES[0]}, which a sweep writes"
-            f" when it ends. Name a weights file, or end the sweep: sweeps resume {model}"
+            f" when it ends. Name a weights file{f', or end the sweep: sweeps resume {model}' if is_sweep else ''}"
         )
     return [found]
 
@@ -88,9 +95,11 @@ def tuned(members: Sequence[Loaded], *names: str) -> tuple[float, str] | None:
             numbers = [float(value) for value in values]
         except ValueError:
             numbers = [math.nan]
-        if not all(math.isfinite(number) for number in numbers):
+        most = _MOST_CELL_PX if name.endswith("_px") else _MOST_THRESHOLD
+        if not all(0 <= number <= most for number in numbers):
             paths = ", ".join(str(member.path) for member in members)
-            raise NoModel(f"{paths} say {name} {', '.join(values)}: finite numbers were expected; give the number yourself")
+            told = ", ".join(value[:40] for value in values)
+            raise NoModel(f"{paths} say {name} {told}: numbers from 0 to {most:.7g} were expected; give the number yourself")
         return math.fsum(numbers) / len(numbers), name
     return None
 

@@ -1,6 +1,7 @@
 """What a prediction is written as, and whether it can be written there."""
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -46,6 +47,13 @@ def check_output(source: Path, out: Path) -> None:
         raise OutputRefused(
             f"{out} lies in the folder of the sections and would be taken for one of them the next time; name another folder"
         )
+
+
+def check_files(files: Iterable[Path], out: Path) -> None:
+    """Raise OutputRefused when `out` is one of the files that are read, by whatever name: a folder may hold links."""
+    for file in files:
+        if out.exists() and out.samefile(file):
+            raise OutputRefused(f"{out} is the same file as {file}, which is read and would be lost; name another file for the output")
 
 
 def check_room(out: Path, needed: int) -> None:

@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import psutil
 
 from data_utils.sections import SectionReader, open_sections
 from data_utils.tiff_writer import SectionWriter
 from sweeps.members import Loaded
-from sweeps.predicted_output import Output, check_output, check_room
+from sweeps.predicted_output import Output, check_files, check_output, check_room
 from unet.cells import label_cells
 from unet.context import default_tile_px
 from unet.predict import num_passes, predict_membrane
 
 _UINT16_MOST = 65_535
 _FAR_STDS, _FAR_TIMES = 2.5, 5.0
+_SAMPLED_PX = 2**20
+# Measured at 8192 x 8192, the networks apart: section, sums and probabilities; and labels, their counts and numbers.
+_BYTES_PER_PX, _CELL_BYTES_PER_PX = 16, 25
 
 
 class NoPrediction(ArithmeticError):
@@ -79,8 +83,10 @@ def predict_stack_file(
     settings, watch = settings or Settings(), watch or Watch()
     check_output(source, out)
     with open_sections(source) as sections:
+        check_files(sections.files, out)
         tile_px = settings.side_px(members)
         _, height, width = sections.shape_ZHW
+        _check_memory(sections, output)
         passes = num_passes([loaded.member for loaded in members], height, width, tile_px=tile_px, tta=settings.tta)
         check_room(out, math.prod(sections.shape_ZHW) * {"probability": 4, "mask": 1, "cells": 2}[output.kind])
         watch.begun(sections.shape_ZHW, passes)
@@ -96,6 +102,18 @@ def predict_stack_file(
                 else:
                     writer.write(_is_cell(membrane_HW, output).view(np.uint8) * np.uint8(255))
         return described | {"out": str(out), "shape": list(sections.shape_ZHW), "dtype": dtype}
+
+
+def _check_memory(sections: SectionReader, output: Output) -> None:
+    """Raise MemoryError for sections that the memory which is free cannot hold: the kernel would end the process without a word."""
+    _, height, width = sections.shape_ZHW
+    needed = height * width * (_CELL_BYTES_PER_PX if output.kind == "cells" else _BYTES_PER_PX)
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"a section of {height} x {width} px takes about {needed / 2**30:.1f} GiB beside the network, and {free / 2**30:.1f} GiB are"
+            " free: crop the sections, or use a larger machine"
+        )
 
 
 def _described(members: Sequence[Loaded], output: Output, settings: Settings) -> dict[str, Any]:
@@ -167,7 +185,9 @@ def _unpacked(kept: IO[bytes], height: int, width: int) -> np.ndarray:
 
 def _far_from_training(members: Sequence[Loaded], raw_HW: np.ndarray) -> str | None:
     """Return a warning when grey values look as if they were on another scale than those of the training."""
-    mean, std = float(raw_HW.mean(dtype=np.float64)), float(raw_HW.std(dtype=np.float64))
+    step = max(1, math.isqrt(raw_HW.size // _SAMPLED_PX))  # a sample is enough, and a copy of a large section as float64 is not small
+    sampled = raw_HW[::step, ::step]
+    mean, std = float(sampled.mean(dtype=np.float64)), float(sampled.std(dtype=np.float64))
     for loaded in members:
         trained = loaded.member.normalisation
         assert trained is not None

@@ -1,5 +1,6 @@
 """What a trial leaves behind: result.json, its weights' metadata, and the sections to look at."""
 
+import io
 import json
 import math
 import resource
@@ -14,6 +15,7 @@ from data_utils.folds import Split
 from sweeps.plan import TrialPlan
 from sweeps.predicted import Prediction
 from sweeps.scoring import Scored
+from unet.durable import write_durably
 from unet.fit import Run
 
 
@@ -82,8 +84,9 @@ def weights_metadata(plan: TrialPlan, run: Run, tuning: dict[str, str]) -> dict[
 
 def save_pictures(path: Path, scored: Scored) -> None:
     """Write the sections to look at as an .npz without pickle."""
-    with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **scored.pictures)
+    out = io.BytesIO()
+    np.savez_compressed(out, allow_pickle=False, **scored.pictures)
+    write_durably(path, out.getvalue())
 
 
 def _device_name(run: Run | None) -> str | None:

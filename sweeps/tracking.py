@@ -13,6 +13,7 @@ are left out. `sweeps.tracking_repair` makes good what a killed process left ope
 import atexit
 import contextlib
 import logging
+import math
 import os
 import shutil
 import threading
@@ -166,7 +167,9 @@ class Tracker:
             self._wake.wait(POLL_S if self._deadline is None else 0.1)
             self._wake.clear()
         _finish(run, end, self._attempts)
-        note(self.settings, {"mode": mode, "attempts": self._attempts, "state": end["state"]})
+        # A run that had to end without its scores is replayed when they are there.
+        state = "scores pending" if is_pending(end) else end["state"]
+        note(self.settings, {"mode": mode, "attempts": self._attempts, "state": state})
 
 
 def server_address() -> str:
@@ -239,5 +242,6 @@ def _close_all() -> None:
     until = time.monotonic() + EXIT_TIMEOUT_S
     for tracker in _open[:]:
         tracker._release(0.0)
+        tracker._pending_since = -math.inf  # late scores are not waited for any more
     for tracker in _open[:]:
         tracker.wait(max(0.0, until - time.monotonic()))

@@ -106,8 +106,9 @@ class TrialWorker(tune.Trainable):
         folder, tracker = self._plan.path, self._tracker
 
         def finish() -> None:
-            if tracker is not None:
-                tracker.finish("complete", read_json(folder / "result.json"))
+            result = read_json(folder / "result.json")
+            if tracker is not None and not is_pending(result):
+                tracker.finish("complete", result)
 
         self._late.submit(folder, finish)
 

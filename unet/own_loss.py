@@ -1,5 +1,7 @@
 """The loss's own value on whole sections: what it is on data that it was not trained on. Never comparable between losses."""
 
+import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +11,8 @@ from data_utils.maps import section_map
 from unet.precision import autocast
 from unet.run import Run
 
+logger = logging.getLogger(__name__)
+
 
 def own_loss_values(
     run: Run, raw_ZHW: np.ndarray, membrane_ZHW: np.ndarray, counted_ZHW: np.ndarray | None = None, *, sections: Sequence[int]
@@ -16,7 +20,8 @@ def own_loss_values(
     """Return the run's loss on each of the sections, at the end of its schedule, with the weights as they are.
 
     Sections are seen whole, but for the margin that the network cannot halve: up to 2**(depth - 1) - 1 px of an axis, at both its ends.
-    Maps of the target are of the whole section, as in training. A value may be NaN or infinite where the weights are.
+    Maps of the target are of the whole section, as in training. A value may be NaN or infinite where the weights
+    are, and is NaN where it could not be computed, which is logged.
 
     Args:
         run: its model, loss, normalisation, positive class and precision are used.
@@ -26,7 +31,14 @@ def own_loss_values(
         sections: indices into the stack.
     """
     run.model.eval()
-    return [_value(run, raw_ZHW[at], membrane_ZHW[at], None if counted_ZHW is None else counted_ZHW[at]) for at in sections]
+    values = []
+    for at in sections:
+        try:
+            values.append(_value(run, raw_ZHW[at], membrane_ZHW[at], None if counted_ZHW is None else counted_ZHW[at]))
+        except Exception:  # no memory for a whole section, for one: a number that is compared with nothing must not cost a trained network
+            logger.warning("%s has no value on section %d", run.loss.name, at, exc_info=True)
+            values.append(math.nan)
+    return values
 
 
 def _value(run: Run, raw_HW: np.ndarray, membrane_HW: np.ndarray, counted_HW: np.ndarray | None) -> float:

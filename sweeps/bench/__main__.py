@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         kind.add_argument("--device", default="auto", help="auto, cpu or cuda")
     for kind in (step, loss, score):
         kind.add_argument("--size", type=int, help="side of the images in pixels")
-        kind.add_argument("--blocks", type=int, default=8, help="A B B A blocks a form; more narrow the interval")
+        kind.add_argument("--blocks", type=_at_least(1), default=8, help="A B B A blocks a form; more narrow the interval")
         kind.add_argument("--json", action="store_true", help="one JSON object a line")
     return parser
 

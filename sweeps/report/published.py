@@ -100,7 +100,10 @@ def grid_time(overview: Overview) -> Grid:
         )
         for row in rows
     )
-    caption = "Running time of each loss, as published and here; under it, as a multiple of the fastest."
+    caption = (
+        "Running time of each loss, as published and here; under it, as a multiple of the fastest. Published times may have validation in "
+        "them; ours are placed by training alone, and stand with evaluation beside it."
+    )
     columns = _time_columns(f"Ours for {count(printed.epochs, 'epoch')}, s" if printed and printed.epochs and brought else "")
     return Grid(name="published_time", caption=caption, columns=columns, rows=cells, sortable=True)
 
@@ -151,7 +154,7 @@ def grid_loss(overview: Overview) -> Grid:
         )
         for row in rows
     )
-    caption = "Each loss's own value on a test sample, as published and here, beside the scores of the same runs."
+    caption = "Each loss's own value on a test sample, as published and here, beside the mean scores of all runs that rank."
     return Grid(name="published_loss", caption=caption, columns=_loss_columns(), rows=cells, sortable=True)
 
 

@@ -239,3 +239,34 @@ def test_what_other_threads_log_does_not_matter(grey_ZHW: np.ndarray, tmp_path: 
 
     monkeypatch.setattr(tifffile.TiffPage, "asarray", noisy)
     assert np.array_equal(read_tiff(path), grey_ZHW)
+
+
+def _jpeg_of(rows: int, columns: int) -> bytes:
+    import imagecodecs
+
+    return imagecodecs.jpeg8_encode(np.full((rows, columns), 7, np.uint8))
+
+
+def test_a_jpeg_that_is_larger_than_its_page_says_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    import imagecodecs
+
+    hostile = bytearray(_jpeg_of(16, 16))
+    frame = next(place for place in range(len(hostile)) if hostile[place] == 0xFF and hostile[place + 1] in (0xC0, 0xC1, 0xC2))
+    hostile[frame + 5 : frame + 9] = (65_500).to_bytes(2, "big") * 2
+    for name, payload in (("hostile", bytes(hostile)), ("large", _jpeg_of(32, 16))):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, iter([payload]), shape=(16, 16), dtype=np.uint8, compression="jpeg", metadata=None, rowsperstrip=16)
+        with pytest.raises(DataError, match=r"section 0: strip or tile 0 holds a JPEG of .* px, where the page says 16 x 16"):
+            read_tiff(path)
+    whole = tmp_path / "whole.tif"
+    tifffile.imwrite(whole, iter([_jpeg_of(16, 16)]), shape=(16, 16), dtype=np.uint8, compression="jpeg", metadata=None, rowsperstrip=16)
+    np.testing.assert_array_equal(read_tiff(whole), np.full((1, 16, 16), 7))
+    assert imagecodecs.JPEG8.available
+
+
+@pytest.mark.parametrize("compression", ["jpeg2000", "jpegxl", "lerc", "png"])
+def test_codecs_that_ask_for_memory_of_their_own_are_refused(compression: str, tmp_path: Path) -> None:
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.zeros((16, 16), np.uint8), compression=compression, metadata=None)
+    with pytest.raises(DataError, match=r"section 0: compressed by \w+, which is not read here.*save the stack with LZW"):
+        read_tiff(path)

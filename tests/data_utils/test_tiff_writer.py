@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -147,7 +149,8 @@ def test_another_section_than_announced_is_refused(section_HW: np.ndarray, met: 
 def test_a_fault_on_the_way_is_raised_as_it_is_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), SectionWriter(tmp_path / "stack.tif", (4, 9, 14), np.uint8) as writer:
         writer.write(np.zeros((9, 14), np.uint8))
-        assert [file.name for file in tmp_path.iterdir()] == [f".stack.tif.{os.getpid()}.unfinished"]
+        (unfinished,) = tmp_path.iterdir()
+        assert unfinished.name.startswith(".stack.tif.") and f".{os.getpid()}." in unfinished.name
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
 
@@ -168,11 +171,43 @@ def test_sections_that_lie_otherwise_in_memory_are_written_right(tmp_path: Path)
         ((0, 4, 4), "uint8", None, r"got uint8 \(0, 4, 4\)"),
         ((2, 4, 1), "uint8", None, r"got uint8 \(2, 4, 1\)"),
         ((2, 4, 4), "complex64", None, r"got complex64"),
-        ((2, 4, 4), "uint8", (0.0, 4.0, 4.0), r"three finite distances above 0 in nm, along z, y and x, got \(0\.0, 4\.0, 4\.0\)"),
-        ((2, 4, 4), "uint8", (50.0, float("inf"), 4.0), "three finite distances above 0"),
+        ((2, 4, 4), "uint8", (0.0, 4.0, 4.0), r"three distances of .* nm, along z, y and x, got \(0\.0, 4\.0, 4\.0\)"),
+        ((2, 4, 4), "uint8", (50.0, float("inf"), 4.0), "three distances of"),
     ],
 )
 def test_what_is_no_stack_is_refused(shape, dtype: str, size_nm, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         SectionWriter(tmp_path / "stack.tif", shape, dtype, voxel_size_nm=size_nm)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_writer_of_this_machine_left_is_cleared_away(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, numpy as np\nfrom pathlib import Path\nfrom data_utils.tiff_writer import SectionWriter\n"
+        "with SectionWriter(Path(sys.argv[1]), (2, 8, 8), 'uint8') as writer:\n"
+        "    writer.write(np.zeros((8, 8), np.uint8))\n    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "stack.tif")], check=False, timeout=60)
+    (orphan,) = tmp_path.iterdir()
+    other_machine = tmp_path / ".stack.tif.elsewhere.1.abcdef.unfinished"
+    other_machine.write_bytes(b"")
+    with SectionWriter(tmp_path / "stack.tif", (1, 8, 8), "uint8") as writer:
+        assert not orphan.exists() and other_machine.exists()
+        with SectionWriter(tmp_path / "stack.tif", (1, 8, 8), "uint8") as second:  # a living one is left alone
+            second.write(np.zeros((8, 8), np.uint8))
+        writer.write(np.ones((8, 8), np.uint8))
+    assert read_tiff(tmp_path / "stack.tif").max() == 1
+
+
+def test_a_long_name_leaves_room_for_the_unfinished_one(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 250 + ".tif")
+    with SectionWriter(path, (1, 8, 8), "uint8") as writer:
+        writer.write(np.zeros((8, 8), np.uint8))
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("size", [1e-3, 4e-9, 1e10, float("inf"), float("nan"), -1.0])
+@pytest.mark.parametrize("dtype", ["uint8", "uint32"])
+def test_voxel_sizes_that_no_rational_holds_are_refused(size: float, dtype: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a voxel size must be three distances of 0.0025 to 1e"):
+        SectionWriter(tmp_path / "stack.tif", (1, 8, 8), dtype, voxel_size_nm=(50.0, size, 4.0))

@@ -1,6 +1,7 @@
 """`sweeps predict`: what is written, what is said to have been used, and how mistakes end."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,17 @@ def test_too_little_memory_is_told_with_what_helps(predict: Any, monkeypatch: py
 def test_the_verb_has_help_with_an_example(predict: Any) -> None:
     code, out, _ = predict("--help")
     assert code == 0 and "Example: sweeps predict" in out
+
+
+def test_a_terminated_prediction_leaves_nothing(predict: Any) -> None:
+    """TERM is what a scheduler or `timeout` sends; the older output stays as it was."""
+    Path("out.tif").write_bytes(b"older")
+    before = {path.name for path in Path.cwd().iterdir()}
+    code = (
+        "import os, signal, sweeps.predicting as p\n"
+        "p.predict_membrane = lambda *words, **options: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "from sweeps.cli import main\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "predict", *GIVEN], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 130 and "interrupted. Nothing was written." in done.stderr, done.stderr
+    assert Path("out.tif").read_bytes() == b"older" and {path.name for path in Path.cwd().iterdir()} == before

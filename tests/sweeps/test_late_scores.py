@@ -1,5 +1,7 @@
 """Scores that are computed after the trial: the same numbers, whoever computes them and whenever, and no trial waits for them."""
 
+import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sweeps import late_scores
 from sweeps.late_scores import PREDICTION, LateScorer, settle, settle_all
 from sweeps.record import is_pending, load_results
 from sweeps.trial import Trial
@@ -87,6 +90,76 @@ def test_a_lost_prediction_leaves_what_there_is_and_says_so(loss: str, tmp_path:
     assert not is_pending(result) and PREDICTION in result["scores_missing"]
     assert result["state"] == "complete" and result["scores"]["membrane_dice"] == dice
     assert not settle(tmp_path)
+
+
+def test_a_prediction_whose_trial_has_no_result_yet_is_left_alone(tmp_path: Path, at_once: tuple[Path, dict[str, Any]]) -> None:
+    ended(tmp_path, late=True)
+    result = (tmp_path / "result.json").read_bytes()
+    (tmp_path / "result.json").unlink()  # the moment between the two writes of a trial that ends
+    assert not settle(tmp_path) and (tmp_path / PREDICTION).exists()
+    (tmp_path / "result.json").write_bytes(result)
+    assert settle(tmp_path)
+    assert_settled_like(tmp_path, at_once[0])
+
+
+def test_two_that_settle_one_trial_take_turns(
+    tmp_path: Path, at_once: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(tmp_path, late=True)
+    both_in, real = threading.Barrier(2, timeout=5.0), late_scores.score
+    calls = []
+
+    def slow(prediction: Any) -> Any:
+        calls.append(prediction)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_in.wait(0.5)  # a second one that got in as well would meet the first here
+        return real(prediction)
+
+    monkeypatch.setattr(late_scores, "score", slow)
+    done: list[bool] = []
+    threads = [threading.Thread(target=lambda: done.append(settle(tmp_path))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == [False, True] and len(calls) == 1
+    assert_settled_like(tmp_path, at_once[0])
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "too many open files"), MemoryError()], ids=["files", "memory"])
+def test_a_passing_fault_leaves_the_trial_waiting_and_the_others_settled(
+    error: Exception, tmp_path: Path, at_once: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / "trials" / f"bce-000{number}" for number in (1, 2)]
+    for folder in folders:
+        ended(folder, late=True)
+    real, faults = late_scores.score, [error]
+
+    def flaky(prediction: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return real(prediction)
+
+    monkeypatch.setattr(late_scores, "score", flaky)
+    assert settle_all(tmp_path) == 1
+    assert is_pending(written(folders[0])) and (folders[0] / PREDICTION).exists()
+    assert_settled_like(folders[1], at_once[0])
+    assert settle_all(tmp_path) == 1
+    assert_settled_like(folders[0], at_once[0])
+
+
+def test_closing_early_says_that_something_is_left_and_loses_nothing(tmp_path: Path, at_once: tuple[Path, dict[str, Any]]) -> None:
+    for name in ("one", "two"):
+        ended(tmp_path / name, late=True)
+    scorer = LateScorer()
+    for name in ("one", "two"):
+        scorer.submit(tmp_path / name, lambda: None)
+    assert not scorer.close(timeout=0.0), "its process has not even started"
+    scorer._thread.join(20.0)
+    assert not scorer._thread.is_alive()
+    for name in ("one", "two"):
+        settle(tmp_path / name)
+        assert_settled_like(tmp_path / name, at_once[0])
 
 
 def test_a_sweep_settles_whatever_is_left(tmp_path: Path, at_once: tuple[Path, dict[str, Any]]) -> None:

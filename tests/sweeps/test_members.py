@@ -1,6 +1,7 @@
 """Which weights are found, in which order, and what is said when there are none."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,13 @@ def test_what_was_tuned_is_the_mean_of_the_first_name_that_all_have(tmp_path: Pa
     assert tuned([first], "v_rand_threshold", "threshold") == (0.3, "v_rand_threshold")
     assert tuned([first, second], "v_rand_threshold", "threshold") == (pytest.approx(0.45), "threshold")
     assert tuned([second], "v_rand_threshold") is None
-    (broken,) = load_members([save_network(tmp_path / "c" / "best.safetensors", threshold="nan")], CPU)
-    with pytest.raises(NoModel, match="say threshold nan: finite numbers were expected"):
-        tuned([broken], "threshold")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-0.1", "1.5", "often", "9" * 300])
+@pytest.mark.parametrize(("name", "most"), [("threshold", "1"), ("smallest_cell_px", "2.147484e+09")])
+def test_tuned_values_that_cannot_be_are_refused(name: str, most: str, value: str, tmp_path: Path) -> None:
+    if name == "smallest_cell_px" and value == "1.5":
+        value = "-3"
+    (broken,) = load_members([save_network(tmp_path / "best.safetensors", **{name: value})], CPU)
+    with pytest.raises(NoModel, match=f"say {name} .*: numbers from 0 to {re.escape(most)} were expected"):
+        tuned([broken], name)

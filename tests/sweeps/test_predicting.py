@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -194,15 +195,37 @@ def test_a_full_disk_is_noticed_before_the_work(
     predict_stack_file(members, source, tmp_path / "out.tif", Output(kind="mask", threshold=0.5))
 
 
+def test_sections_that_do_not_fit_into_memory_are_refused_before_the_work(
+    members: list[Loaded], source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    heard = Heard()
+    with pytest.raises(MemoryError, match="GiB beside the network, .* are free: crop the sections"):
+        predict_stack_file(members, source, tmp_path / "out.tif", Output(kind="probability"), watch=heard)
+    assert heard.passes == 0 and not (tmp_path / "out.tif").exists()
+
+
+def test_the_scale_of_a_large_section_is_told_by_a_sample(members: list[Loaded]) -> None:
+    raw_HW = np.zeros((4096, 4096), np.uint8)
+    raw_HW[::3] = 200
+    tracemalloc.start()
+    predicting._far_from_training(members, raw_HW)
+    assert tracemalloc.get_traced_memory()[1] < raw_HW.nbytes
+    tracemalloc.stop()
+
+
 def test_an_output_that_would_cost_the_sections_is_refused(members: list[Loaded], source: Path, tmp_path: Path) -> None:
     (tmp_path / "link.tif").hardlink_to(source)
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "0.tif").write_bytes(source.read_bytes())
     (tmp_path / "folder.tif").mkdir()
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "0.tif").symlink_to(source)
     for stack, out, message in (
         (source, source, "is the stack itself"),
         (source, tmp_path / "link.tif", "is the stack itself"),
         (tmp_path / "pages", tmp_path / "pages" / "out.tif", "lies in the folder of the sections"),
+        (tmp_path / "links", source, "is the same file as .*0.tif, which is read and would be lost"),
         (source, tmp_path / "out.png", "name it so: out.tif"),
         (source, tmp_path / "folder.tif", "is a folder; name a file in it"),
         (source, tmp_path / "nowhere" / "out.tif", "mkdir -p"),

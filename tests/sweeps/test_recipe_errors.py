@@ -38,7 +38,7 @@ def test_five_mistakes_are_five_lines_in_one_message(tmp_path: Path) -> None:
     assert problems(tmp_path, FIVE) == [
         (
             "recipe.yaml:2:8: data.source: unknown data set 'isbi2021'; allowed: synthetic, isbi2012, or a folder with train-volume.tif and"
-            " train-labels.tif; did you mean 'isbi2012'?"
+            " train-labels.tif (or with folders images and labels); did you mean 'isbi2012'?"
         ),
         "recipe.yaml:4:3: train.epochs: must be a whole number >= 1 and <= 100000; got 0",
         (

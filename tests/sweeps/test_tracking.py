@@ -133,6 +133,33 @@ def test_runs_that_a_killed_process_left_open_are_replayed(tmp_path: Path) -> No
     assert seen["attempts"] == 1 and seen["state"] == "complete"
 
 
+def test_a_run_that_cannot_wait_for_late_scores_is_replayed_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "LATE_SCORES_S", 1.0)
+    folder = tmp_path / "trials" / "focal-0000"
+    tracker = Tracker(settings(folder))
+    append(folder, 1, 2)
+    (folder / "plan.json").write_text(json.dumps(plan_of(folder).as_dict()))
+    tracker.start()
+    early = RESULT | {"scores_pending": True, "scores": {"membrane_dice": 0.8}}
+    (folder / "result.json").write_text(json.dumps(early))
+    assert tracker.wait(60)
+    assert not is_recorded(folder) and "v_rand" not in inspect(folder)
+    (folder / "result.json").write_text(json.dumps(RESULT | {"scores": {"membrane_dice": 0.8, "v_rand": 0.987654}}))
+    assert record_missing(tmp_path, tracking="offline") == ["focal-0000"]
+    assert "0.987654" in inspect(folder) and is_recorded(folder)
+
+
+def test_late_scores_that_come_in_time_are_in_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "focal-0000"
+    tracker = Tracker(settings(folder))
+    append(folder, 1)
+    tracker.start()
+    (folder / "result.json").write_text(json.dumps(RESULT | {"scores_pending": True, "scores": {"membrane_dice": 0.8}}))
+    assert not tracker.wait(3.0), "it waits for them"
+    (folder / "result.json").write_text(json.dumps(RESULT | {"scores": {"membrane_dice": 0.8, "v_rand": 0.987654}}))
+    assert tracker.wait(60) and "0.987654" in inspect(folder)
+
+
 SERVICE_DIES = """
     import psutil
     time.sleep(2)

@@ -250,6 +250,29 @@ def test_only_common_replicates_are_paired():
     assert "1 of 6 runs failed" in verdict["sentence"]
 
 
+@pytest.mark.parametrize("mark", [{"scores_pending": True}, {"scores_missing": "prediction.npz is gone"}], ids=["pending", "missing"])
+def test_runs_of_which_only_dice_is_known_are_named(mark):
+    sweep = sweep_of({"a": [0.80, 0.82, 0.84], "b": [0.79, 0.80, 0.81]})
+    trial = sweep.trials[1]
+    dice = {name: value for name, value in trial.result["scores"].items() if not name.startswith("v_")}
+    object.__setattr__(trial, "result", trial.result | mark | {"scores": dice})
+    verdict = judged(sweep)
+    assert any(f"membrane Dice alone is known of {trial.trial_id}:" in gap for gap in verdict["gaps"])
+    row = next(row for row in verdict["ranking"] if row["loss"] == "a")
+    assert (row["scores"]["v_rand"]["replicates"], row["scores"]["membrane_dice"]["replicates"]) == (2, 3)
+
+
+def test_what_each_run_was_tuned_to_stands_in_the_verdict():
+    sweep = sweep_of({"a": [0.80, 0.82], "b": [0.79, 0.80]})
+    tuned = {"threshold": 0.4, "v_rand_threshold": 0.3, "smallest_cell_px": 16, "v_info_threshold": 0.35, "v_info_smallest_cell_px": 0}
+    trial = sweep.trials[0]
+    object.__setattr__(trial, "result", trial.result | {"calibration": trial.result["calibration"] | tuned})
+    row = next(row for row in judged(sweep)["ranking"] if row["loss"] == "a")
+    assert row["tuned"][trial.trial_id] == tuned
+    other = sweep.trials[1].trial_id
+    assert row["tuned"][other] == dict.fromkeys(tuned), "an older record did not keep them all"
+
+
 def test_order_that_missing_runs_turned_round_is_said():
     a = {1: 0.90, 2: 0.91, 3: 0.92}  # its hard seeds failed
     b = {1: 0.95, 2: 0.96, 3: 0.97, 4: 0.30, 5: 0.31}

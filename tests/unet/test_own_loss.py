@@ -66,3 +66,17 @@ def test_sections_that_cannot_be_halved_are_seen_but_for_a_margin() -> None:
     assert found == own_loss_values(run, STACK.raw_ZHW[inner], STACK.membrane_ZHW[inner], sections=[0])
     tiny = (slice(None), slice(0, 3), slice(0, 64))
     assert np.isnan(own_loss_values(run, STACK.raw_ZHW[tiny], STACK.membrane_ZHW[tiny], sections=[0])[0])
+
+
+def test_what_cannot_be_computed_is_nan_and_no_fault(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    run = started("bce")
+    forward, faults = run.model.forward, [MemoryError("a whole section does not fit")]
+
+    def full(image: torch.Tensor) -> torch.Tensor:
+        if faults:
+            raise faults.pop()
+        return forward(image)
+
+    monkeypatch.setattr(run.model, "forward", full)
+    first, second = own_loss_values(run, STACK.raw_ZHW, STACK.membrane_ZHW, sections=[0, 1])
+    assert np.isnan(first) and np.isfinite(second) and "no value on section 0" in caplog.text

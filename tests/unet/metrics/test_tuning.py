@@ -53,9 +53,9 @@ def test_best_dice_is_that_of_all_thresholds(probability: np.ndarray, membrane: 
     assert dice == pytest.approx(2 * (mask & membrane).sum() / total if total else 1.0)
 
 
-def test_best_dice_takes_the_equal_threshold_nearest_to_half() -> None:
+def test_best_dice_takes_the_equal_threshold_that_finds_as_much_as_is_marked() -> None:
     probability = np.array([[[0.9, 0.6, 0.2, 0.1]]], np.float32)
-    # at .6 one of two found is right (2 of 4 pixels), at .1 two of four (4 of 6)
+    # at .9 the one that is found is right (2 of 3 pixels), at .1 two of four (4 of 6); two are marked
     assert best_membrane_dice(probability, np.array([[[True, False, False, True]]])) == (pytest.approx(2 / 3), pytest.approx(0.9))
     assert best_membrane_dice(probability, np.array([[[True, True, False, False]]])) == (1.0, pytest.approx(0.6))
 
