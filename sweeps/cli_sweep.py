@@ -105,6 +105,7 @@ def _next_commands(folder: Path, verdict: dict[str, Any]) -> list[tuple[str, str
     commands = [("status", f"{ours} status {folder}")]
     if verdict.get("best"):
         commands += [("recipe", f"{ours} best {folder}"), ("again", f"{ours} rerun {folder} --trial best --seeds 3")]
+        commands += [("predict", f"{ours} predict {folder} STACK.tif OUT.tif")]
     # Beside sweeps, where pip puts it: its own path is not known before it is installed.
     dashboard = ours.removesuffix("sweeps") + "optuna-dashboard"
     install = "" if shutil.which(dashboard) else f"{program('pip')} install optuna-dashboard && "

@@ -23,13 +23,14 @@ def commands(overview: Overview, folder: Path) -> list[Command]:
         (f"sweeps rerun {place} --trial best", "train the best configuration again and compare with what was recorded"),
         (f"sweeps rerun {place} --trial best --seeds 3", "the same with other seeds: mean and spread"),
         (f"sweeps rerun {place} --trial fastest", "the fastest configuration again"),
+        (f"sweeps predict {place} STACK.tif OUT.tif", "what the best network makes of other sections; --labels numbers the cells"),
         (f"sweeps best {place}", "write the winner as a recipe of its own"),
         # not recipe.yaml: that is as it was given, with paths that are relative to where it was
         (f"sweeps launch {shlex.quote(clean(f'{_short(folder)}/recipe.resolved.yaml', 300))}", "the whole sweep again"),
         (f"sweeps report {place}", "write this report again from the recorded results"),
     ]
     if not overview.verdict.get("best"):
-        lines = [entry for entry in lines if "rerun" not in entry[0] and "sweeps best" not in entry[0]]
+        lines = [entry for entry in lines if not entry[0].startswith(("sweeps rerun", "sweeps best", "sweeps predict"))]
         lines.insert(0, (f"sweeps resume {place}", "go on to the planned number of trials"))
     return [Command(line=line, why=why) for line, why in lines]
 

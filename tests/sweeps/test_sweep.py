@@ -74,7 +74,7 @@ def test_the_end_prints_the_verdict_the_report_and_the_next_commands(launched: t
     verdict = json.loads((folder / "verdict.json").read_text())
     assert verdict["stage"] == "finalist" and verdict["sentence"] in done.stdout
     assert str(folder / "report" / "index.html") in done.stdout and (folder / "report" / "index.html").exists()
-    for command in ("sweeps status", "sweeps best", "sweeps rerun"):
+    for command in ("sweeps status", "sweeps best", "sweeps rerun", "sweeps predict"):
         assert f"{command} {folder}" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr and done.stderr == ""
 
