@@ -43,20 +43,20 @@ def settle(folder: Path) -> bool:
     """
     path = folder / PREDICTION
     try:
-        with path.open("rb") as kept:
-            fcntl.flock(kept, fcntl.LOCK_EX)
-            result = read_json(folder / "result.json")
-            if is_pending(result):
-                _settle(folder, result)
-                path.unlink(missing_ok=True)
-                return True
+        kept = path.open("rb")
     except FileNotFoundError:
         # Whoever settled a trial wrote its result before he took the prediction away, so one that waits still has lost it.
         result = read_json(folder / "result.json")
         if is_pending(result):
             _give_up(folder, result, f"{PREDICTION} is gone")
+        return is_pending(result)
+    with kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)
+        result = read_json(folder / "result.json")
+        if is_pending(result):
+            _settle(folder, result)
+            path.unlink(missing_ok=True)
             return True
-        return False
     if isinstance(result, dict) and result.get("state") == "complete" and "scores_missing" not in result:
         path.unlink(missing_ok=True)  # whoever settled it was cut before this; a trial that is about to end has no result yet
     return False

@@ -126,7 +126,14 @@ def test_two_that_settle_one_trial_take_turns(
     assert_settled_like(tmp_path, at_once[0])
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "too many open files"), MemoryError()], ids=["files", "memory"])
+PASSING = {
+    "files": OSError(errno.EMFILE, "too many open files"),
+    "file": FileNotFoundError(errno.ENOENT, "no such file"),  # of something else: the prediction is there
+    "memory": MemoryError(),
+}
+
+
+@pytest.mark.parametrize("error", PASSING.values(), ids=PASSING)
 def test_a_passing_fault_leaves_the_trial_waiting_and_the_others_settled(
     error: Exception, tmp_path: Path, at_once: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
