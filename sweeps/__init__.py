@@ -7,18 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sweeps.recipe import Recipe, read_recipe
+    from sweeps.recipe.schema import Recipe, read_recipe
     from sweeps.record import SweepRecord, TrialRecord, load_results
     from sweeps.sweep import Outcome, launch, resume
 
 _HOMES = {
     "Outcome": "sweeps.sweep",
-    "Recipe": "sweeps.recipe",
+    "Recipe": "sweeps.recipe.schema",
     "SweepRecord": "sweeps.record",
     "TrialRecord": "sweeps.record",
     "launch": "sweeps.sweep",
     "load_results": "sweeps.record",
-    "read_recipe": "sweeps.recipe",
+    "read_recipe": "sweeps.recipe.schema",
     "resume": "sweeps.sweep",
 }
 __all__ = ["Outcome", "Recipe", "SweepRecord", "TrialRecord", "launch", "load_results", "read_recipe", "resume"]

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from sweeps.recipe import shipped_recipes
+from sweeps.recipe.schema import shipped_recipes
 from unet.losses import LOSSES, LossSpec, ParameterSpec, loss_spec
 
 

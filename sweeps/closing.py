@@ -9,11 +9,11 @@ from typing import Any
 from sweeps.folder import write_json
 from sweeps.late_scores import settle_all
 from sweeps.pinned import pinned_recipe
-from sweeps.recipe import Recipe
-from sweeps.recipe_file import dump_yaml
+from sweeps.recipe.file import dump_yaml
+from sweeps.recipe.schema import Recipe
 from sweeps.record import SweepRecord, TrialRecord, load_results
 from sweeps.report import write_report
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 
 logger = logging.getLogger(__name__)
 

@@ -155,7 +155,7 @@ def _disk(results: Path) -> list[Finding]:
 
 
 def _wandb() -> list[Finding]:
-    from sweeps.tracking_mode import choose_mode
+    from sweeps.tracking.mode import choose_mode
 
     mode, sentence = choose_mode("auto")
     return [Finding(topic="wandb", name="mode auto", value=mode, advice=sentence)]

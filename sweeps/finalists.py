@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from sweeps.ledger import FINISHED
 from sweeps.plan import TrialPlan
-from sweeps.recipe import Recipe
+from sweeps.recipe.schema import Recipe
 from sweeps.record import TrialRecord
-from sweeps.sources import PlanFor
+from sweeps.search.sources import PlanFor
 
 logger = logging.getLogger(__name__)
 

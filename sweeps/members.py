@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from data_utils.batches import Normalisation
-from sweeps.contenders import calibration_of, maximises, section
 from sweeps.record import load_results
+from sweeps.verdict.contenders import calibration_of, maximises, section
 from unet.checkpoint import CheckpointError, load_model
 from unet.folding import folded
 from unet.predict import Member

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.recipe import Recipe
+from sweeps.recipe.schema import Recipe
 
 
 def pinned_recipe(recipe: Recipe, loss: str, suggestion: Mapping[str, Any]) -> Recipe:

@@ -18,7 +18,7 @@ from data_utils import Stack
 from sweeps.closing import winner
 from sweeps.folder import write_json
 from sweeps.plan import TrialPlan
-from sweeps.recipe import Recipe
+from sweeps.recipe.schema import Recipe
 from sweeps.record import SweepRecord, TrialRecord, load_results, read_json
 from sweeps.stacks import load_stack
 from sweeps.trial import Trial

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.contenders import TUNED
 from sweeps.predicted import Predicted, Prediction
+from sweeps.verdict.contenders import TUNED
 from unet.metrics import METRICS, calibration_error, cell_scores, mask_scores
 from unet.metrics.challenge import mask_challenge
 from unet.metrics.tuning import best_membrane_dice, clean_cells, mean_challenge, tune_cells

@@ -5,7 +5,7 @@ from pathlib import Path
 from data_utils import Stack, load_dataset
 from data_utils.folds import Split, finalist_split, search_split
 from sweeps.plan import TrialPlan
-from sweeps.recipe import Recipe
+from sweeps.recipe.schema import Recipe
 
 
 def split_of(plan: TrialPlan, recipe: Recipe, num_sections: int) -> Split:

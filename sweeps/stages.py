@@ -20,9 +20,9 @@ from sweeps.finalists import plan_finalists
 from sweeps.ledger import FINISHED, Ledger
 from sweeps.plan import TrialPlan
 from sweeps.progress import Mode, SweepProgress
-from sweeps.recipe import Recipe
+from sweeps.recipe.schema import Recipe
 from sweeps.record import SweepRecord, load_results, trial_folder
-from sweeps.sources import FixedSource, SearchSource
+from sweeps.search.sources import FixedSource, SearchSource
 from sweeps.stage import Conductor, Interrupt
 from sweeps.worker import TrialWorker
 

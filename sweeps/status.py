@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sweeps.recipe import Recipe
+from sweeps.recipe.schema import Recipe
 from sweeps.record import SweepRecord
 
 STATES = ("complete", "pruned", "failed", "running", "waiting")

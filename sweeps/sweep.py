@@ -19,14 +19,14 @@ from sweeps.late_scores import settle_all
 from sweeps.ledger import FORMAT, Ledger
 from sweeps.progress import Mode
 from sweeps.provenance import describe_data, provenance
-from sweeps.recipe import Recipe
+from sweeps.recipe.schema import Recipe
 from sweeps.reconcile import check_unchanged, reconcile
 from sweeps.record import load_results
 from sweeps.stacks import load_stack
 from sweeps.stage import Interrupt
 from sweeps.stages import Stages
-from sweeps.tracking_mode import choose_mode
-from sweeps.tracking_repair import record_missing
+from sweeps.tracking.mode import choose_mode
+from sweeps.tracking.repair import record_missing
 
 logger = logging.getLogger(__name__)
 

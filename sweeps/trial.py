@@ -22,8 +22,8 @@ from sweeps.pinned import pinned_recipe
 from sweeps.plan import TrialPlan
 from sweeps.predicted import Prediction, predict_run
 from sweeps.proof import verify
-from sweeps.recipe import Recipe
-from sweeps.recipe_file import dump_yaml
+from sweeps.recipe.file import dump_yaml
+from sweeps.recipe.schema import Recipe
 from sweeps.record import PENDING, read_json, read_rows
 from sweeps.result import outcome, outline, save_pictures, seconds, weights_metadata, with_scores
 from sweeps.scoring import quick_scores, score

@@ -17,7 +17,7 @@ from ray import tune
 from sweeps.late_scores import LateScorer
 from sweeps.plan import TrialPlan
 from sweeps.record import is_pending, read_json
-from sweeps.tracking import Tracker, tracker_for
+from sweeps.tracking.tracker import Tracker, tracker_for
 from sweeps.trial import Superseded, Trial, reason_of
 
 logger = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sweeps.contenders import finite
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.timeline import bars_of
 from sweeps.report.wording import ABSENT, clean, count, dig, listed, say, say_metric, say_parameters, say_range, say_seconds, several
+from sweeps.verdict.contenders import finite
 
 
 @dataclass(frozen=True, kw_only=True)

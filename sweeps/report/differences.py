@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeps.contenders import finite
 from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, score_axis, write
 from sweeps.report.csv_table import CsvTable
 from sweeps.report.label_places import text_width
 from sweeps.report.overview import Overview
 from sweeps.report.palette import INK, MUTED, PAPER, RULE
 from sweeps.report.wording import clean, count, dig, say, say_metric, say_range, say_signed, short
+from sweeps.verdict.contenders import finite
 
 NAME = "differences"
 TITLE = "Paired differences"

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from sweeps.contenders import finite
 from sweeps.report.overview import Estimate, LossView, Overview, seconds_to, train_seconds
 from sweeps.report.wording import dig
+from sweeps.verdict.contenders import finite
 
 
 @dataclass(frozen=True, kw_only=True)

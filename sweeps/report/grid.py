@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.contenders import finite
 from sweeps.report.csv_table import CsvTable
 from sweeps.report.overview import Estimate, LossView
 from sweeps.report.wording import ABSENT, say, say_range
+from sweeps.verdict.contenders import finite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sweeps.contenders import finite
 from sweeps.report.cell_errors import CellErrors, cell_errors
 from sweeps.report.wording import dig
+from sweeps.verdict.contenders import finite
 from unet.cells import remove_small_cells
 
 if TYPE_CHECKING:

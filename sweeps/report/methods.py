@@ -6,9 +6,9 @@ A sentence whose facts are missing is left out rather than guessed.
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.contenders import finite
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.wording import clean, count, dig, listed, say, say_metric, say_seconds, say_value, short
+from sweeps.verdict.contenders import finite
 
 _OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _SAMPLERS = {

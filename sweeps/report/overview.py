@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sweeps.contenders import finite, maximises, score_of
 from sweeps.report.palette import Identity, identity
 from sweeps.report.wording import dig, say_sections, short
-from sweeps.time_to_target import reach
+from sweeps.verdict.contenders import finite, maximises, score_of
+from sweeps.verdict.time_to_target import reach
 
 if TYPE_CHECKING:
     from sweeps.record import SweepRecord, TrialRecord

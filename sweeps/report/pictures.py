@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sweeps.contenders import calibration_of, finite
 from sweeps.report.kept import KeptSection, has_kept, read_kept
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.panels import Panel, given, made
 from sweeps.report.png import data_uri, to_png
 from sweeps.report.wording import clean, dig, say
+from sweeps.verdict.contenders import calibration_of, finite
 
 if TYPE_CHECKING:
     from sweeps.record import TrialRecord

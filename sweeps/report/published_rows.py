@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from sweeps.contenders import finite
 from sweeps.report.overview import LossView, Overview, curve_of, train_seconds
 from sweeps.report.wording import clean, dig
+from sweeps.verdict.contenders import finite
 
 if TYPE_CHECKING:
     from sweeps.record import TrialRecord

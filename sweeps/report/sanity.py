@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.contenders import best_of, finite
 from sweeps.report.canvas import NothingToShow
 from sweeps.report.grid import Cell, Column, Grid, figure, words
 from sweeps.report.overview import Overview
 from sweeps.report.wording import clean, count, dig, say, say_metric, short
+from sweeps.verdict.contenders import best_of, finite
 
 
 def below(overview: Overview) -> list[Mapping[str, Any]]:

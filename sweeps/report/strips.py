@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeps.contenders import finite
 from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, panel_title, points, score_axis, write
 from sweeps.report.csv_table import CsvTable
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.palette import MUTED, RULE
 from sweeps.report.wording import count, say, say_metric, short
+from sweeps.verdict.contenders import finite
 
 if TYPE_CHECKING:
     from sweeps.record import TrialRecord

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sweeps.contenders import finite
 from sweeps.report.canvas import NothingToShow
 from sweeps.report.differences import pairs_of
 from sweeps.report.grid import Cell, Column, Grid, bars, estimated, figure, words
@@ -21,6 +20,7 @@ from sweeps.report.wording import (
     say_value,
     short,
 )
+from sweeps.verdict.contenders import finite
 
 _SCORES = ("v_rand", "v_info")
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeps.contenders import finite
 from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, write
 from sweeps.report.csv_table import CsvTable
 from sweeps.report.overview import Overview
 from sweeps.report.palette import INK, PANEL, PAPER
 from sweeps.report.wording import count, say_seconds, short
+from sweeps.verdict.contenders import finite
 
 if TYPE_CHECKING:
     from sweeps.record import TrialRecord

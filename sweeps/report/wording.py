@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sweeps.contenders import finite
+from sweeps.verdict.contenders import finite
 
 ABSENT = "\u2013"
 MINUS = "\u2212"

@@ -6,7 +6,7 @@ from typing import Any
 
 from data_utils import Stack
 from sweeps.plan import TrialPlan
-from sweeps.recipe import Recipe
+from sweeps.recipe.schema import Recipe
 from sweeps.stacks import load_stack
 
 SOURCE = "synthetic:sections=10,size_px=64,seed=0"

@@ -13,17 +13,17 @@ from sweeps.ledger import Ledger
 from sweeps.plan import TrialPlan
 from sweeps.progress import SweepProgress
 from sweeps.provenance import describe_data
-from sweeps.recipe import Recipe, read_recipe
+from sweeps.recipe.schema import Recipe, read_recipe
 from sweeps.record import SweepRecord, load_results, trial_folder
 from sweeps.report.citations import loss_sources
 from sweeps.report.methods import methods
 from sweeps.report.overview import survey
 from sweeps.report.wording import say_parameters
 from sweeps.rerun import rerun
-from sweeps.sources import FixedSource, SearchSource
+from sweeps.search.sources import FixedSource, SearchSource
 from sweeps.stacks import split_of
 from sweeps.stage import Conductor, Interrupt, Source
-from sweeps.tracking_settings import settings_for
+from sweeps.tracking.settings import settings_for
 from sweeps.trial import Trial
 from tests.sweeps.small import plan_for, small_recipe, small_stack
 from unet.losses import LOSSES

@@ -23,7 +23,7 @@ def test_every_topic_is_looked_at(tmp_path: Path) -> None:
 
 def test_no_secret_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     canary = "canary" + "0123456789abcdef" * 2
-    monkeypatch.setattr("sweeps.tracking_mode.probe", lambda **options: (True, False))
+    monkeypatch.setattr("sweeps.tracking.mode.probe", lambda **options: (True, False))
     monkeypatch.setenv("WANDB_API_KEY", canary)
     findings = examine(tmp_path, environment={"RAY_AUTH_TOKEN": canary, "WANDB_API_KEY": canary})
     assert canary not in repr(findings)

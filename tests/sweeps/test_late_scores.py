@@ -18,7 +18,7 @@ from sweeps.late_scores import PREDICTION, LateScorer, settle, settle_all
 from sweeps.record import is_pending, load_results
 from sweeps.trial import Trial
 from tests.sweeps.small import plan_for, small_stack
-from tests.sweeps.wandb_runs import inspect
+from tests.sweeps.tracking.wandb_runs import inspect
 from unet.checkpoint import load_model
 
 SUGGESTION = {"train.lr": 2e-3}

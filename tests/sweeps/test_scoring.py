@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sweeps.contenders import TUNED
 from sweeps.predicted import Predicted, Prediction
 from sweeps.scoring import Scored, quick_scores, score
+from sweeps.verdict.contenders import TUNED
 from unet.metrics import METRICS
 from unet.metrics.challenge import challenge_scores
 from unet.metrics.tuning import clean_cells

@@ -13,7 +13,7 @@ from sweeps.ledger import Ledger, read_events
 from sweeps.plan import TrialPlan
 from sweeps.progress import SweepProgress
 from sweeps.record import fold_events, read_json
-from sweeps.sources import FixedSource, SearchSource
+from sweeps.search.sources import FixedSource, SearchSource
 from sweeps.stage import Conductor, Interrupt
 from tests.sweeps.small import plan_for, small_recipe
 
@@ -193,8 +193,8 @@ def test_a_ledger_that_cannot_be_written_stops_the_stage(desk: Desk, monkeypatch
 
 
 def test_a_kill_between_a_rungs_row_and_pruned_does_not_let_the_trial_escape() -> None:
-    from sweeps.pruner import LossPruner
     from sweeps.record import TrialRecord
+    from sweeps.search.pruner import LossPruner
 
     def trial(trial_id: str, *scores: float) -> TrialRecord:
         rows = tuple({"epoch": epoch, "membrane_dice": score} for epoch, score in enumerate(scores, 1))

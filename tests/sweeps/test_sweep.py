@@ -127,7 +127,7 @@ def test_a_rerun_over_seeds_gives_mean_and_spread(launched: tuple[Path, Any]) ->
 
 
 def test_the_winning_recipe_launches_as_it_is(launched: tuple[Path, Any], tmp_path: Path) -> None:
-    from sweeps.recipe import read_recipe
+    from sweeps.recipe.schema import read_recipe
 
     done = sweeps("best", str(launched[0]), "--out", str(tmp_path / "winner.yaml"), timeout=60)
     assert done.returncode == 0, done.stderr

@@ -205,7 +205,7 @@ def test_a_file_that_cannot_be_read_fails_the_trial_with_its_traces(tmp_path: Pa
 
 
 def test_the_recipe_of_a_trial_trains_that_trial(tmp_path: Path) -> None:
-    from sweeps.recipe import read_recipe
+    from sweeps.recipe.schema import read_recipe
 
     next(trial(tmp_path).rows())
     own = read_recipe(tmp_path / "recipe.yaml")

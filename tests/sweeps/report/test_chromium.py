@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.report import write_report
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.reading import Page
 from tests.sweeps.report.sample import make_record
 

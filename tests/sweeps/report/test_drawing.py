@@ -21,7 +21,7 @@ from sweeps.report.palette import INK
 from sweeps.report.png import to_png
 from sweeps.report.svg import for_file, for_page
 from sweeps.report.timeline import _ticks, bars_of, busy, concurrency
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.sample import make_record
 
 

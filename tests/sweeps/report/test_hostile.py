@@ -12,7 +12,7 @@ import pytest
 
 from sweeps.record import SweepRecord
 from sweeps.report import write_report
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.reading import Page, read_page
 from tests.sweeps.report.sample import make_record
 

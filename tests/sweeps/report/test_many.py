@@ -11,7 +11,7 @@ from sweeps.record import SweepRecord
 from sweeps.report import curves, differences, front, methods, sanity, spending, strips, tables, write_report
 from sweeps.report.canvas import NARROW, WIDE, Layout, NothingToShow, num_named
 from sweeps.report.overview import Overview, survey
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.sample import make_record
 from unet.losses import LOSSES
 

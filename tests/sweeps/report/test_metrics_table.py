@@ -10,7 +10,7 @@ from sweeps.report import metrics_table, write_report
 from sweeps.report.canvas import NothingToShow
 from sweeps.report.grid import Grid
 from sweeps.report.overview import survey
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.reading import read_page
 from tests.sweeps.report.sample import make_record
 from unet.metrics import METRICS

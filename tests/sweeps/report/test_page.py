@@ -13,7 +13,7 @@ from sweeps.record import SweepRecord
 from sweeps.report import page as page_module
 from sweeps.report import write_report
 from sweeps.report.palette import INK, MUTED, PANEL, PAPER, ROLES, TEXTS, identity
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.reading import Page, read_page
 from tests.sweeps.report.sample import SIX, make_record
 

@@ -10,7 +10,7 @@ from sweeps.record import SweepRecord, TrialRecord
 from sweeps.report import build, methods, panels, pictures, write_report
 from sweeps.report.kept import KeptSection
 from sweeps.report.overview import LossView, survey
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.reading import read_page
 from tests.sweeps.report.sample import make_record
 

@@ -20,7 +20,7 @@ from sweeps.report import (
     tables,
     write_report,
 )
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.reading import read_page
 from tests.sweeps.report.sample import make_record
 

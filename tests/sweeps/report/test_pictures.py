@@ -17,7 +17,7 @@ from sweeps.report.common_section import common, common_plate
 from sweeps.report.overview import Overview, survey
 from sweeps.report.panels import given, made
 from sweeps.report.sheet import Sheet, Word
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.reading import read_page
 from tests.sweeps.report.sample import disk_sections, make_record, write_sections
 

@@ -13,7 +13,7 @@ from sweeps.record import SweepRecord, TrialRecord
 from sweeps.report import published, published_figure, published_rows, write_report
 from sweeps.report.canvas import NARROW, WIDE, NothingToShow, to_svg
 from sweeps.report.overview import Overview, survey
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.reading import read_page
 from tests.sweeps.report.sample import make_record
 

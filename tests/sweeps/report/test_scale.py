@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.recipe import read_recipe
+from sweeps.recipe.schema import read_recipe
 from sweeps.record import SweepRecord
 from sweeps.report import strips
 from sweeps.report.canvas import NARROW, WIDE, Layout
@@ -15,7 +15,7 @@ from sweeps.report.commands import commands
 from sweeps.report.overview import survey
 from sweeps.report.tables import leaderboard
 from sweeps.report.wording import say_sections
-from sweeps.verdict import compute_verdict
+from sweeps.verdict.compose import compute_verdict
 from tests.sweeps.report.sample import make_record
 from tests.sweeps.small import RECIPE, small_recipe
 

@@ -1,0 +1,180 @@
+"""The verdict: which loss is best, which is fastest, which tie. Statistics only, from a sweep's record.
+
+Only finalists rank: fresh seeds and test sections, on which nothing was chosen. Where a sweep has none, the verdict says that it is a
+search's result. Whatever the sweep lacks is said, in `missing`, `gaps` and the sentence, and is never an exception. The form of the
+result is docs/verdict.schema.json.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sweeps.verdict.contenders import SCORES, TUNED, Contender, Field, calibration_of, gather, maximises, section
+from sweeps.verdict.paired import Estimate, estimate
+from sweeps.verdict.sanity import against_no_network
+from sweeps.verdict.sentence import write_sentence
+from sweeps.verdict.ties import GROUPS_RULE, judge, noise_floor, paired_losses, seed_spread, smallest_findable, tie_groups
+from sweeps.verdict.time_to_target import as_fast, choose_target, clocks_of, quality_time_front, typical_run
+
+if TYPE_CHECKING:
+    from sweeps.record import SweepRecord, TrialRecord
+
+
+def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
+    """Return the content of verdict.json: plain data without NaN or infinity (null instead)."""
+    objective = str(section(record.recipe, "objective").get("metric", "membrane_dice"))
+    maximise = maximises(objective)
+    field = gather(record, objective)
+    by_fold = len({trial.fold for contender in field.contenders for trial in contender.trials}) > 1
+    scores = {contender.loss: _scores(contender, objective, by_fold) for contender in field.contenders}
+    order = sorted(field.contenders, key=lambda item: ((-1.0 if maximise else 1.0) * (scores[item.loss][objective].mean or 0.0), item.loss))
+    pairs = paired_losses(order, objective, maximise=maximise, by_fold=by_fold)
+    floor = noise_floor(section(record.recipe, "losses"), order, pairs)
+    judge(pairs, floor, maximise=maximise)
+    groups, target = tie_groups([contender.loss for contender in order], pairs), choose_target(record.recipe, record.sanity, order)
+    rows = [_row(record, contender, scores[contender.loss], groups, target["value"]) for contender in order]
+    fastest, why_none = _fastest(order, rows, target, by_fold=by_fold)
+    front, front_clock = _front(rows, objective, maximise=maximise)
+    verdict = {
+        "schema": 1,
+        "sentence": "",
+        "stage": field.stage,
+        "objective": {"metric": objective, "goal": "maximise" if maximise else "minimise"},
+        "best": _best(order, rows, groups, objective),
+        "fastest": fastest,
+        "fastest_reason": why_none,
+        "ranking": rows,
+        "pairs": pairs,
+        "groups": groups,
+        "groups_rule": GROUPS_RULE,
+        "smallest_difference": smallest_findable(pairs),
+        "seed_spread": seed_spread(order, objective),
+        "noise_floor": floor,
+        "target": target,
+        "front": front,
+        "front_clock": front_clock,
+        "sanity": [dict(row) for row in record.sanity],
+        "missing": list(field.missing),
+        "gaps": _gaps(field, order, pairs),
+        **against_no_network(record, order, rows, objective, maximise=maximise),
+        "runs": _runs(record),
+    }
+    verdict["sentence"] = write_sentence(verdict)
+    return _plain(verdict)
+
+
+def _scores(contender: Contender, objective: str, by_fold: bool) -> dict[str, Estimate]:
+    from unet.metrics import METRICS
+
+    told = dict.fromkeys((objective, *SCORES)) | {metric: None for metric in METRICS if contender.values(metric)}
+    return {metric: estimate(contender.values(metric), by_fold=by_fold) for metric in told}
+
+
+def _row(
+    record: "SweepRecord", contender: Contender, scores: Mapping[str, Estimate], groups: Sequence[Sequence[str]], target: float | None
+) -> dict[str, Any]:
+    trials = [trial for trial in record.trials if trial.loss == contender.loss]
+    told = {metric: {key: getattr(found, key) for key in ("mean", "low", "high", "n", "unit", "sd")} for metric, found in scores.items()}
+    for metric, found in told.items():
+        found["low"], found["high"] = _within(metric, found["low"]), _within(metric, found["high"])
+        found["replicates"] = len(contender.values(metric))
+    return {
+        "loss": contender.loss,
+        "function": contender.function,
+        "params": contender.parameters,
+        "trials": sum(trial.stage == "search" for trial in trials),
+        "failed": sum(trial.state == "failed" for trial in trials),
+        "configurations": contender.configurations,
+        "seeds": len({trial.seed for trial in contender.trials}),
+        "folds": len({trial.fold for trial in contender.trials}),
+        "group": next(number for number, group in enumerate(groups, start=1) if contender.loss in group),
+        "scores": told,
+        "tuned": {trial.trial_id: {name: section(trial.result, "calibration").get(name) for name in TUNED} for trial in contender.trials},
+    } | clocks_of(contender, target)
+
+
+def _within(metric: str, bound: float | None) -> float | None:
+    """Keep an interval's end inside the metric's range: what lies outside is impossible."""
+    from unet.metrics import METRICS
+
+    if bound is None or metric not in METRICS:
+        return bound
+    return min(max(bound, METRICS[metric].low), METRICS[metric].high)
+
+
+_TOLD = ("loss", "function", "params", "scores", "tuned", "seconds", "steps", "group")
+
+
+def _best(
+    order: Sequence[Contender], rows: Sequence[Mapping[str, Any]], groups: Sequence[Sequence[str]], objective: str
+) -> dict[str, Any] | None:
+    if not order:
+        return None
+    sign = 1.0 if maximises(objective) else -1.0
+
+    def calibrated(trial: "TrialRecord") -> float:
+        score = calibration_of(trial, objective)
+        return -math.inf if score is None else sign * score
+
+    # the run whose weights stand for the loss is chosen on calibration sections: by its test score it would be the luckiest
+    run = max(order[0].trials, key=calibrated)
+    return {key: rows[0][key] for key in _TOLD} | {"trial": run.trial_id, "ties": [name for name in groups[0] if name != order[0].loss]}
+
+
+def _fastest(
+    order: Sequence[Contender], rows: Sequence[Mapping[str, Any]], target: Mapping[str, Any], *, by_fold: bool
+) -> tuple[dict[str, Any] | None, str | None]:
+    """Return the loss with the smallest median seconds to the target, or None and why."""
+    if not order or target["value"] is None:
+        return None, "nothing has been measured" if not order else target["rule"]
+    medians = [row["seconds"]["to_target"]["median"] for row in rows]
+    first = min(range(len(rows)), key=lambda index: (medians[index], rows[index]["loss"]))
+    if not math.isfinite(medians[first]):
+        return None, f"no loss reaches membrane Dice {target['value']:.4f} on its calibration sections in the median of its runs"
+    others = [contender for contender in order if contender is not order[first]]
+    ties = as_fast(order[first], others, target["value"], by_fold=by_fold)
+    return {key: rows[first][key] for key in _TOLD} | {"trial": typical_run(order[first], target["value"]).trial_id, "ties": ties}, None
+
+
+def _front(rows: Sequence[Mapping[str, Any]], objective: str, *, maximise: bool) -> tuple[list[str], str | None]:
+    """Return the front of quality against seconds to the target; against the seconds of the whole training when no loss reaches it."""
+    for clock in ("to_target", "train"):
+        points = []
+        for row in rows:
+            seconds = row["seconds"][clock]["median"] if clock == "to_target" else row["seconds"][clock]
+            points.append((row["loss"], row["scores"][objective]["mean"], math.inf if seconds is None else seconds))
+        if front := quality_time_front(points, maximise=maximise):
+            return front, clock
+    return [], None
+
+
+def _gaps(field: Field, order: Sequence[Contender], pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+    gaps = list(field.gaps)
+    if len(order) == 1:
+        gaps.append("only one loss has a result: there is nothing to compare it with")
+    if field.stage == "finalist" and any(pair["p"] is None for pair in pairs):
+        gaps.append("some pairs have fewer than two common independent runs: no interval and no test, so they count as ties")
+    if field.stage == "finalist" and len({trial.fold for contender in order for trial in contender.trials}) == 1:
+        gaps.append("all finalists share one test fold: intervals and tests tell the spread over seeds, and nothing of other sections")
+    if any(pair["winner"] == pair["b"] for pair in pairs):
+        gaps.append("a loss with the lower mean wins on the common runs: runs are missing, so read the paired differences, not the ranking")
+    return gaps
+
+
+def _runs(record: "SweepRecord") -> dict[str, dict[str, int]]:
+    return {
+        stage: dict(Counter(trial.state for trial in record.trials if trial.stage == stage))
+        for stage in dict.fromkeys(trial.stage for trial in record.trials)
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON's types only; what is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, bool | int | float | str) or value is None else str(value)
