@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.verdict.contenders import SCORES, TUNED, Contender, Field, calibration_of, gather, maximises, section
 from sweeps.verdict.paired import Estimate, estimate
+from sweeps.verdict.ranks import critical_difference
 from sweeps.verdict.sanity import against_no_network
 from sweeps.verdict.sentence import write_sentence
-from sweeps.verdict.ties import GROUPS_RULE, judge, noise_floor, paired_losses, seed_spread, smallest_findable, tie_groups
+from sweeps.verdict.ties import GROUPS_RULE, judge, noise_floor, paired_losses, seed_spread, smallest_findable, tie_groups, told_test
 from sweeps.verdict.time_to_target import as_fast, choose_target, clocks_of, quality_time_front, typical_run
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
     by_fold = len({trial.fold for contender in field.contenders for trial in contender.trials}) > 1
     scores = {contender.loss: _scores(contender, objective, by_fold) for contender in field.contenders}
     order = sorted(field.contenders, key=lambda item: ((-1.0 if maximise else 1.0) * (scores[item.loss][objective].mean or 0.0), item.loss))
-    pairs = paired_losses(order, objective, maximise=maximise, by_fold=by_fold)
+    pairs, spread = paired_losses(order, objective, maximise=maximise, by_fold=by_fold)
     floor = noise_floor(section(record.recipe, "losses"), order, pairs)
     judge(pairs, floor, maximise=maximise)
     groups, target = tie_groups([contender.loss for contender in order], pairs), choose_target(record.recipe, record.sanity, order)
@@ -46,6 +47,8 @@ def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
         "fastest_reason": why_none,
         "ranking": rows,
         "pairs": pairs,
+        "test": told_test(pairs, spread),
+        "critical_difference": critical_difference(order, objective, maximise=maximise, by_fold=by_fold),
         "groups": groups,
         "groups_rule": GROUPS_RULE,
         "smallest_difference": smallest_findable(pairs),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweeps.record import is_pending
+from sweeps.repeats import seed_number
 from sweeps.verdict.paired import Replicate
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ class Contender:
     """Its name in the registry."""
     trials: tuple["TrialRecord", ...]
     """One run a replicate, all of one configuration: complete finalists, or the single best trial of a search."""
+    replicates: tuple[Replicate, ...]
+    """What pairs each run with those of other losses: the number of its seed (of a repeat: within its own seeds), and its fold."""
     configurations: int
     """How many of its configurations ran as finalists."""
 
     def values(self, metric: str) -> dict[Replicate, float]:
         """Return the metric of each replicate that has it."""
-        found = {(trial.seed, trial.fold): score_of(trial, metric) for trial in self.trials}
+        found = {replicate: score_of(trial, metric) for replicate, trial in zip(self.replicates, self.trials, strict=True)}
         return {replicate: value for replicate, value in found.items() if value is not None}
 
     @property
@@ -108,7 +111,7 @@ def gather(record: "SweepRecord", objective: str) -> Field:
     names = list(dict.fromkeys([*section(record.recipe, "losses"), *(trial.loss for trial in record.trials)]))
     by_loss = {name: [trial for trial in record.trials if trial.loss == name] for name in names}
     stage: str | None = "finalist"
-    found = {name: _finalist(name, trials, objective) for name, trials in by_loss.items()}
+    found = {name: _finalist(name, trials, objective, record.recipe) for name, trials in by_loss.items()}
     if not any(found.values()):
         stage = "search"
         found = {name: _best_of_search(name, trials, objective) for name, trials in by_loss.items()}
@@ -122,7 +125,7 @@ def gather(record: "SweepRecord", objective: str) -> Field:
     return Field(stage=stage if contenders else None, contenders=tuple(contenders), missing=tuple(missing), gaps=tuple(gaps))
 
 
-def _finalist(name: str, trials: Sequence["TrialRecord"], objective: str) -> Contender | None:
+def _finalist(name: str, trials: Sequence["TrialRecord"], objective: str, recipe: Mapping[str, Any]) -> Contender | None:
     """Return the configuration with the best mean on the calibration sections: test scores choose nothing, so they stay unbiased."""
     configurations: dict[str, dict[Replicate, TrialRecord]] = {}
     for trial in trials:
@@ -141,7 +144,13 @@ def _finalist(name: str, trials: Sequence["TrialRecord"], objective: str) -> Con
     complete = [chosen for chosen in configurations.values() if len(chosen) == most]
     chosen = max(complete, key=calibrated)
     runs = tuple(chosen[key] for key in sorted(chosen, key=lambda key: (-1 if key[1] is None else key[1], key[0])))
-    return Contender(loss=name, function=runs[0].function, trials=runs, configurations=len(configurations))
+    replicates = tuple(_replicate(trial, recipe) for trial in runs)
+    return Contender(loss=name, function=runs[0].function, trials=runs, replicates=replicates, configurations=len(configurations))
+
+
+def _replicate(trial: "TrialRecord", recipe: Mapping[str, Any]) -> Replicate:
+    first, seeds = section(recipe, "search").get("seed", 0) + 1, section(recipe, "finalists").get("seeds")
+    return (trial.seed if seeds is None else seed_number(trial.seed, first=first, seeds=seeds)), trial.fold
 
 
 def _best_of_search(name: str, trials: Sequence["TrialRecord"], objective: str) -> Contender | None:
@@ -150,7 +159,7 @@ def _best_of_search(name: str, trials: Sequence["TrialRecord"], objective: str) 
         return None
     pick = max if maximises(objective) else min
     best = pick(scored, key=lambda item: item[0])[1]
-    return Contender(loss=name, function=best.function, trials=(best,), configurations=0)
+    return Contender(loss=name, function=best.function, trials=(best,), replicates=((best.seed, best.fold),), configurations=0)
 
 
 def _why_missing(trials: Sequence["TrialRecord"], stage: str | None, objective: str) -> str:

@@ -3,31 +3,96 @@
 A pair is a dict of verdict.json; `a` ranks above `b` and `difference` is a minus b.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from sweeps.verdict.blocks import Spread, spread_of
 from sweeps.verdict.contenders import Contender
-from sweeps.verdict.paired import ALPHA, POWER, Estimate, differences, estimate, findable_difference, holm, pooled_sd, share_ahead
+from sweeps.verdict.paired import (
+    ALPHA,
+    POWER,
+    Estimate,
+    Replicate,
+    chance_above_zero,
+    differences,
+    estimate,
+    findable_difference,
+    holm,
+    pooled_sd,
+    share_ahead,
+    tested,
+    units_of,
+)
 
 GROUPS_RULE = (
     "The best mean opens a group, and every loss that it does not significantly beat joins; the best of the rest opens the next group. "
     "Significant: Holm-corrected p of the paired t test below 0.05, and a difference above the noise floor where there is one."
 )
+TOGETHER, APART = "blocks", "pairs"
+_WHY = {
+    TOGETHER: "all losses' spreads over {unit}s are taken together ({df} degrees of freedom), since they stray alike{p}",
+    APART: "each pair stands on its own differences, since losses stray unequally{p}, or too few have common runs",
+}
 
 
-def paired_losses(order: Sequence[Contender], objective: str, *, maximise: bool, by_fold: bool) -> list[dict[str, Any]]:
-    """Return every pair, the higher ranked loss first; `difference` is a minus b over their common replicates."""
-    pairs = []
-    for a, b in combinations(order, 2):
-        paired = differences(a.values(objective), b.values(objective))
-        found = estimate(paired, by_fold=by_fold)
-        pair = {"a": a.loss, "b": b.loss, "difference": found.mean, "low": found.low, "high": found.high, "sd": found.sd, "p": found.p}
-        pair |= {"n": found.n, "unit": found.unit, "a_ahead": share_ahead(paired, maximise=maximise), "replicates": len(paired)}
-        pairs.append(pair | {"identical": bool(paired) and not any(paired.values())})
+def paired_losses(order: Sequence[Contender], objective: str, *, maximise: bool, by_fold: bool) -> tuple[list[dict[str, Any]], Spread]:
+    """Return every pair, the higher ranked loss first, and the spread that they were tested with (sweeps.verdict.blocks).
+
+    `difference` is a minus b over their common replicates, block by block; `sd` is the standard deviation of a block's difference.
+    """
+    values = {contender.loss: contender.values(objective) for contender in order}
+    return compare(values, maximise=maximise, by_fold=by_fold)
+
+
+def compare(values: Mapping[str, Mapping[Replicate, float]], *, maximise: bool, by_fold: bool) -> tuple[list[dict[str, Any]], Spread]:
+    """Return what `paired_losses` does, from each loss's scores by replicate; all that it knows of losses are their scores."""
+    spread = spread_of(list(values.values()), by_fold=by_fold)
+    pairs = [_pair(a, b, values[a], values[b], spread, maximise=maximise, by_fold=by_fold) for a, b in combinations(values, 2)]
     for pair, corrected in zip(pairs, holm([pair["p"] for pair in pairs]), strict=True):
         pair["p_holm"] = corrected
-    return pairs
+    return pairs, spread
+
+
+def _pair(
+    a: str, b: str, of_a: Mapping[Replicate, float], of_b: Mapping[Replicate, float], spread: Spread, *, maximise: bool, by_fold: bool
+) -> dict[str, Any]:
+    paired = differences(of_a, of_b)
+    units, unit = units_of(paired, by_fold=by_fold)
+    n, low, high, sd, df, p, chance = len(units), None, None, None, 0, None, None
+    mean = math.fsum(units) / n if n else None
+    if mean is not None and n > 1:
+        sd, df = _deviation(units, spread)
+        low, high, p = tested(mean, sd / math.sqrt(n), df)
+        above = chance_above_zero(mean, sd / math.sqrt(n), df)
+        chance = above if maximise else 1.0 - above
+    return {
+        "a": a, "b": b, "difference": mean, "low": low, "high": high, "sd": sd, "p": p, "n": n, "unit": unit, "df": df,
+        "a_ahead": share_ahead(paired, maximise=maximise), "a_better": chance, "replicates": len(paired),
+        "identical": bool(paired) and not any(paired.values()),
+    }  # fmt: skip
+
+
+def _deviation(units: Sequence[float], spread: Spread) -> tuple[float, int]:
+    """Return the standard deviation of a block's difference of two losses, and its degrees of freedom."""
+    if spread.together and spread.sd is not None:
+        return math.sqrt(2) * spread.sd, spread.df
+    mean = math.fsum(units) / len(units)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in units) / (len(units) - 1)), len(units) - 1
+
+
+def told_test(pairs: Sequence[Mapping[str, Any]], spread: Spread) -> dict[str, Any] | None:
+    """Return which test the pairs were given and why; None where none was."""
+    given = [pair for pair in pairs if pair["p"] is not None]
+    if not given:
+        return None
+    kind, unit = TOGETHER if spread.together else APART, given[0]["unit"]
+    p = "" if spread.alike_p is None else f" (Levene's p {spread.alike_p:.2g})"
+    why = _WHY[kind].format(unit=unit, df=spread.df, p=p)
+    return {"name": f"paired t over {unit}s", "spread": kind, "unit": unit, "n": min(pair["n"] for pair in given), "why": why} | {
+        "df": min(pair["df"] for pair in given), "alike_p": spread.alike_p
+    }  # fmt: skip
 
 
 def noise_floor(losses: Mapping[str, Any], order: Sequence[Contender], pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -69,16 +134,16 @@ def tie_groups(ranked: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> lis
 
 def smallest_findable(pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return the smallest difference that this sweep finds with 80% power, at the first step of Holm's correction."""
-    tested = [pair for pair in pairs if pair["p"] is not None]
-    if not tested:
+    given = [pair for pair in pairs if pair["p"] is not None]
+    if not given:
         return None
-    n = min(pair["n"] for pair in tested)
-    sd = pooled_sd([Estimate(mean=None, low=None, high=None, sd=pair["sd"], n=pair["n"], unit=pair["unit"]) for pair in tested])
-    alpha = ALPHA / len(tested)
-    difference = None if sd is None else findable_difference(sd, n, alpha=alpha)
-    alone = None if sd is None else findable_difference(sd, n)
-    told = {"difference": difference, "uncorrected": alone, "power": POWER, "alpha": alpha, "comparisons": len(tested)}
-    return told | {"sd": sd, "n": n, "unit": tested[0]["unit"]}
+    n, df = min(pair["n"] for pair in given), min(pair["df"] for pair in given)
+    sd = pooled_sd([Estimate(mean=None, low=None, high=None, sd=pair["sd"], n=pair["n"], unit=pair["unit"]) for pair in given])
+    alpha = ALPHA / len(given)
+    difference = None if sd is None else findable_difference(sd, n, df=df, alpha=alpha)
+    alone = None if sd is None else findable_difference(sd, n, df=df)
+    told = {"difference": difference, "uncorrected": alone, "power": POWER, "alpha": alpha, "comparisons": len(given)}
+    return told | {"sd": sd, "n": n, "df": df, "unit": given[0]["unit"]}
 
 
 def seed_spread(order: Sequence[Contender], objective: str) -> float | None:

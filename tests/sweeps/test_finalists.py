@@ -5,6 +5,7 @@ from typing import Any
 
 from sweeps.finalists import best_of_each, plan_finalists
 from sweeps.record import TrialRecord
+from sweeps.repeats import repeat_numbers, seed_number
 from tests.sweeps.small import plan_for, small_recipe
 
 
@@ -72,3 +73,13 @@ def test_after_retried_trials_a_loss_still_has_one_configuration() -> None:
     so_far = [record("bce-f0-s1", 0.7, stage="finalist", lr=1e-3)]
     plans = plan_finalists(small_recipe(), [*SEARCH, *so_far], plan)
     assert {each.suggestion["train.lr"] for each in plans if each.loss == "bce"} == {1e-3}
+
+
+def test_a_repeat_trains_with_seeds_of_its_own() -> None:
+    recipe = small_recipe(losses={"bce": {}, "again": {"loss": "bce"}, "focal": {}, "third": {"loss": "bce"}}, finalists={"seeds": 2})
+    search = [record(f"{name}-0001", 0.7) for name in ("bce", "again", "focal", "third")]
+    plans = plan_finalists(recipe, search, dict)  # type: ignore[arg-type]  # what would be planned
+    seeds = {name: [each["seed"] for each in plans if each["loss"] == name] for name in recipe.losses}
+    assert seeds == {"bce": [1, 2], "again": [3, 4], "focal": [1, 2], "third": [5, 6]}
+    assert [seed_number(seed, first=1, seeds=2) for seed in (1, 2, 3, 4, 5, 6)] == [0, 1, 0, 1, 0, 1], "they pair by the seed's number"
+    assert repeat_numbers(recipe.resolved()["losses"]) == {"bce": 0, "again": 1, "focal": 0, "third": 2}

@@ -150,19 +150,22 @@ def test_share_ahead_counts_ties_half():
     assert share_ahead({}, maximise=True) is None
 
 
-@pytest.mark.parametrize(("n", "alpha"), [(3, 0.05), (5, 0.05), (5, 0.05 / 15), (10, 0.05 / 15)])
-def test_findable_difference_has_80_percent_power(n, alpha):
-    difference = findable_difference(2.0, n, alpha=alpha)
-    critical, noncentrality = stats.t.isf(alpha / 2, n - 1), difference * math.sqrt(n) / 2.0
-    power = stats.nct.sf(critical, n - 1, noncentrality) + stats.nct.cdf(-critical, n - 1, noncentrality)
-    assert power == pytest.approx(0.8, abs=1e-3)
+@pytest.mark.parametrize(
+    ("n", "df", "alpha"), [(3, None, 0.05), (3, 10, 0.05 / 15), (5, None, 0.05 / 15), (10, 45, 0.05 / 15), (2, None, 0.05)]
+)
+def test_a_difference_that_one_sweep_states_another_finds_four_times_in_five(n, df, alpha):
+    rng, draws = np.random.default_rng(0), 200_000
+    freedom = n - 1 if df is None else df
+    stated, own = (np.sqrt(rng.chisquare(freedom, draws) / freedom) for _ in range(2))
+    difference = findable_difference(1.0, n, df=df, alpha=alpha) * stated  # proportional to the sd that the first sweep saw
+    t = (difference + rng.standard_normal(draws) / math.sqrt(n)) / (own / math.sqrt(n))
+    assert np.mean(np.abs(t) > stats.t.isf(alpha / 2, freedom)) == pytest.approx(0.8, abs=0.01)
 
 
-def test_findable_difference_by_simulation_where_scipys_nct_is_nan():
-    difference = findable_difference(1.0, 2, alpha=0.05 / 15)
-    draws = np.random.default_rng(0).normal(difference, 1.0, (50_000, 2))
-    t = draws.mean(axis=1) / (draws.std(axis=1, ddof=1) / math.sqrt(2))
-    assert np.mean(np.abs(t) > stats.t.isf(0.05 / 30, 1)) == pytest.approx(0.8, abs=0.01)
+def test_with_a_spread_that_is_all_but_known_it_is_cohens():
+    n, df = 12, 100_000
+    known = (stats.norm.isf(0.025) + stats.norm.ppf(0.8)) / math.sqrt(n)
+    assert findable_difference(1.0, n, df=df) == pytest.approx(known, rel=1e-3)
 
 
 def test_findable_difference_needs_units_and_spread():
@@ -562,8 +565,8 @@ def test_intervals_stay_in_the_metrics_range():
     assert (score["low"], score["high"]) == (0.0, 1.0)
 
 
-def test_two_seeds_can_find_nothing():
-    scores = {name: [0.8 + 0.01 * index, 0.79 - 0.01 * index] for index, name in enumerate("abcdef")}
+def test_two_seeds_of_two_losses_can_find_nothing():
+    scores = {name: [0.8 + 0.03 * index, 0.79 - 0.03 * index] for index, name in enumerate("ab")}
     assert "no difference, however large, is found four times in five" in judged(sweep_of(scores))["sentence"]
 
 
