@@ -1,4 +1,6 @@
-"""The headline figure: quality against time, one point a loss, and the front of those that nothing beats in both."""
+"""The headline figure: quality against time, each loss with its runs and their spread both ways, and the front that nothing beats."""
+
+import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -6,6 +8,7 @@ from matplotlib.ticker import LogLocator
 
 from sweeps.report.canvas import Layout, NothingToShow, axes_at, name_axes, new_figure, num_named, points, score_axis, write
 from sweeps.report.csv_table import CsvTable
+from sweeps.report.front_misses import MOST_MISSED, draw_misses, strip_width
 from sweeps.report.front_points import Point, points_of, timed
 from sweeps.report.label_places import Box, Place, box_around, place_labels
 from sweeps.report.overview import Overview
@@ -14,8 +17,8 @@ from sweeps.report.wording import count, dig, listed, say, say_metric, say_secon
 
 NAME = "front"
 TITLE = "Quality against time"
-#: the strip of those that never reached the target has room for so many, the best of them
-MOST_MISSED = 3
+#: an interval may stretch the axis by so many times the distance of the points; what goes further leaves the axis
+_STRETCH = 1.0
 
 
 def draw(overview: Overview, layout: Layout) -> Figure:
@@ -24,17 +27,17 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     if not shown:
         raise NothingToShow("no loss has a score yet, so there is no quality to set against time.")
     placed = [point for point in shown if point.seconds is not None]
-    missed = [point for point in shown if point.seconds is None][:MOST_MISSED]
     height = 470.0 if not layout.narrow else 400.0
     figure = new_figure(layout, height)
     left, right = (54.0, 24.0) if not layout.narrow else (46.0, 14.0)
-    strip = 0.0 if not missed else 170.0 if not layout.narrow else 40.0 + 34.0 * len(missed)
+    strip = strip_width(shown, layout)
     room = layout.width_px - left - right - strip
-    axes = axes_at(figure, left=left, top=44, width=room - (14 if missed else 0), height=height - 104)
+    axes = axes_at(figure, left=left, top=44, width=room - (14 if strip else 0), height=height - 104)
     _scale(axes, placed, shown)
     name_axes(axes, x=_time_label(overview, layout), y=f"{say_metric(overview.metric)}, {_what(overview)}", grid="both")
     front = set(overview.front)
     score_axis(axes.yaxis)
+    _target_line(axes, overview, layout)
     _front_line(axes, [point for point in placed if point.loss.name in front])
     named = _named(placed, front)
     for point in placed:
@@ -43,9 +46,19 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     for point in named:
         _point(axes, point, filled=not front or point.loss.name in front)
     _labels(axes, named, overview, layout)
-    if missed:
-        _missed(axes_at(figure, left=left + room, top=44, width=strip, height=height - 104, share_y=axes), missed, layout)
+    if strip:
+        draw_misses(axes_at(figure, left=left + room, top=44, width=strip, height=height - 104, share_y=axes), shown, layout)
     return figure
+
+
+def _target_line(axes: Axes, overview: Overview, layout: Layout) -> None:
+    """Where the target lies on the axis of quality, if that is the same score; it is of other sections, the calibration ones."""
+    same = dig(overview.verdict, "target.metric") == overview.metric
+    if overview.target is None or not same or not timed(overview) or not axes.get_ylim()[0] < overview.target < axes.get_ylim()[1]:
+        return
+    axes.axhline(overview.target, color=MUTED.stand_in, linewidth=1.2, dashes=(1, 2.5), zorder=1)
+    text = "target, on calibration sections" if not layout.narrow else "target"
+    write(axes, text, (1, overview.target), (-4, 5), where="row", align="right", level="baseline", size=12)
 
 
 def _named(placed: list[Point], front: set[str]) -> list[Point]:
@@ -72,10 +85,18 @@ def _scale(axes: Axes, placed: list[Point], shown: list[Point]) -> None:
         first, last = min(times, default=0.0), max(times, default=1.0)
         room = last - first or 0.2 * last or 1.0
         axes.set_xlim(max(0.0, first - 0.25 * room), last + 0.25 * room)
-    values = [y for point in shown for y in (point.score.mean, point.score.low, point.score.high, *(s[1] for s in point.seeds))]
-    known = [y for y in values if y is not None]
-    margin = 0.12 * (max(known) - min(known)) or 0.01
-    axes.set_ylim(min(known) - margin, max(known) + margin)
+    axes.set_ylim(*_quality_limits(shown))
+
+
+def _quality_limits(shown: list[Point]) -> tuple[float, float]:
+    """Around the points and their intervals, which of two runs may be hundreds of times as long as the points lie apart."""
+    values = [y for point in shown for y in (point.at[1], *(y for _, y in point.seeds), *point.missed)]
+    ends = [end for point in shown for end in point.ends or ()]
+    low, high = min(values), max(values)
+    room = _STRETCH * (high - low) or 0.02
+    low, high = max(min([low, *ends]), low - room), min(max([high, *ends]), high + room)
+    margin = 0.12 * (high - low) or 0.01
+    return low - margin, high + margin
 
 
 def _front_line(axes: Axes, front: list[Point]) -> None:
@@ -94,7 +115,10 @@ def _point(axes: Axes, point: Point, *, filled: bool) -> None:
     few = len(point.seeds) <= 6
     points(axes, [x for x, _ in point.seeds], [y for _, y in point.seeds], look, size=7 if few else 4.5, alpha=0.55 if few else 0.4)
     if point.ends:
-        axes.plot([x, x], point.ends, color=look.mark, linewidth=2.2, solid_capstyle="butt")
+        axes.plot([x, x], point.ends, color=look.mark, linewidth=1.8, solid_capstyle="butt", alpha=0.9)
+    if point.span:
+        right = axes.get_xlim()[1]  # a miss is infinite: the line runs out of the axis
+        axes.plot([min(end, right) for end in point.span], [y, y], color=look.mark, linewidth=1.8, solid_capstyle="butt", alpha=0.9)
     points(axes, [x], [y], look, filled=filled, size=13)
 
 
@@ -110,6 +134,9 @@ def _labels(axes: Axes, placed: list[Point], overview: Overview, layout: Layout)
         if point.ends:
             (x, low), (_, high) = (pixel((point.at[0], end)) for end in point.ends)
             obstacles.append(Box(left=x - 8, bottom=low, right=x + 8, top=high))
+        if point.span:
+            (near, y), (far, _) = (pixel((min(end, axes.get_xlim()[1]), point.at[1])) for end in point.span)
+            obstacles.append(Box(left=near, bottom=y - 4, right=far, top=y + 4))
     area = axes.get_window_extent()
     frame = Box(left=area.x0, bottom=area.y0, right=area.x1, top=area.y1)
     names = [point.loss.label + ("" if layout.narrow else _title(point, overview)) for point in placed]
@@ -130,23 +157,6 @@ def _label(axes: Axes, point: Point, lines: list[str], place: Place) -> None:
 def _title(point: Point, overview: Overview) -> str:
     titles = [word for word in ("best", "fastest") if dig(overview.verdict, f"{word}.loss") == point.loss.name]
     return f"\n{' and '.join(titles)}" if titles else ""
-
-
-def _missed(axes: Axes, missed: list[Point], layout: Layout) -> None:
-    """Losses that have a quality but never reached the target, in a strip of their own."""
-    axes.set_facecolor(PANEL.stand_in)
-    axes.set_xlim(-0.6, len(missed) - 0.4)
-    axes.tick_params(labelleft=False)
-    axes.set_xticks([])
-    axes.set_xlabel("never reached" if not layout.narrow else "never", loc="center", labelpad=8)
-    highest = max(point.ends[1] if point.ends else point.at[1] for point in missed)
-    for slot, point in enumerate(missed):
-        _point(axes, Point(loss=point.loss, seconds=float(slot), score=point.score, seeds=()), filled=False)
-        # Long names beside each other: each on a level of its own, the outer ones kept inside the strip.
-        align = "center" if len(missed) == 1 else {0: "left", len(missed) - 1: "right"}.get(slot, "center")
-        offset = ({"left": -12, "right": 12}.get(align, 0), 12 + 16 * slot)
-        write(axes, point.loss.label, (slot, highest), offset, align=align, level="bottom", colour=point.loss.look.text, bold=True)
-    axes.spines["bottom"].set_color(MUTED.stand_in)
 
 
 def _what(overview: Overview) -> str:
@@ -175,10 +185,23 @@ def caption(overview: Overview) -> str:
         time += f"Target: {rule}. " if rule else ""
     else:
         time = "No loss has a time to the target, so time is that of the whole training. "
-    runs = "Small markers are single runs over seeds and folds, bars 95% intervals of the mean."
+    runs = (
+        "Small markers are single runs over seeds and folds. Upright lines are 95% intervals of the mean quality, level ones hold the "
+        "middle half of the runs' times."
+    )
+    if any(point.missed for point in points_of(overview)):
+        runs += " Crosses at the border are runs that missed; a level line that runs into it has misses in that half."
+    if _cut(overview):
+        runs += " Intervals that leave the axis are longer."
     if overview.search_only:
         runs = "Each point is one trial, the best that the search found: it ranks nothing."
     return f"Up and to the left is better. {filled}{time}{runs}{_left_out(overview)}"
+
+
+def _cut(overview: Overview) -> bool:
+    shown = points_of(overview)
+    low, high = _quality_limits(shown)
+    return any(end < low or end > high for point in shown for end in point.ends or ())
 
 
 def _left_out(overview: Overview) -> str:
@@ -205,4 +228,5 @@ def table(overview: Overview) -> CsvTable:
         score = point.score
         rows.append((point.loss.name, "mean", point.seconds, score.mean, score.low, score.high, on_front))
         rows += [(point.loss.name, "run", x, y, None, None, on_front) for x, y in point.seeds]
+        rows += [(point.loss.name, "run that missed", math.inf, y, None, None, on_front) for y in point.missed]
     return CsvTable(columns=("loss", "kind", "train_seconds", overview.metric, "low", "high", "on_front"), rows=tuple(rows))

@@ -1,5 +1,7 @@
-"""The points of the headline figure: each loss's quality and its place in time."""
+"""The points of the headline figure: each loss's quality and its place in time, run by run."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweeps.report.overview import Estimate, LossView, Overview, seconds_to, train_seconds
@@ -17,6 +19,8 @@ class Point:
     score: Estimate
     seeds: tuple[tuple[float, float], ...]
     """(seconds, score) of each finalist that has both."""
+    missed: tuple[float, ...] = ()
+    """Scores of the finalists that never reached the target."""
 
     @property
     def at(self) -> tuple[float, float]:
@@ -27,6 +31,17 @@ class Point:
     def ends(self) -> tuple[float, float] | None:
         """The interval's ends, where there is one."""
         return None if self.score.low is None or self.score.high is None else (self.score.low, self.score.high)
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The seconds that hold the middle half of its runs, misses as infinity; None of fewer than two runs."""
+        return middle_half([seconds for seconds, _ in self.seeds] + [math.inf] * len(self.missed))
+
+
+def middle_half(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the order statistics around the middle half; None of fewer than two."""
+    ordered, last = sorted(values), len(values) - 1
+    return (ordered[math.floor(0.25 * last)], ordered[math.ceil(0.75 * last)]) if last > 0 else None
 
 
 def timed(overview: Overview) -> bool:
@@ -44,12 +59,10 @@ def points_of(overview: Overview) -> list[Point]:
         score = loss.estimate(overview.metric)
         if score.mean is None:
             continue
-        if to_target:
-            seconds = finite(dig(loss.row, "seconds.to_target.median"))
-            pairs = [(seconds_to(trial, overview), overview.score(trial)) for trial in loss.runs]
-        else:
-            seconds = finite(dig(loss.row, "seconds.train"))
-            pairs = [(train_seconds(trial), overview.score(trial)) for trial in loss.runs]
+        seconds = finite(dig(loss.row, "seconds.to_target.median" if to_target else "seconds.train"))
+        clock = (lambda trial: seconds_to(trial, overview)) if to_target else train_seconds
+        pairs = [(clock(trial), overview.score(trial)) for trial in loss.runs]
         seeds = tuple((x, y) for x, y in pairs if x is not None and y is not None)
-        found.append(Point(loss=loss, seconds=seconds, score=score, seeds=seeds))
+        missed = tuple(y for x, y in pairs if x is None and y is not None) if to_target else ()
+        found.append(Point(loss=loss, seconds=seconds, score=score, seeds=seeds, missed=missed))
     return found

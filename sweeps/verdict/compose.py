@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sweeps.speed.answers import speed_of
 from sweeps.verdict.contenders import SCORES, TUNED, Contender, Field, calibration_of, gather, maximises, section
 from sweeps.verdict.paired import Estimate, estimate
 from sweeps.verdict.ranks import critical_difference
@@ -30,41 +31,46 @@ def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
     by_fold = len({trial.fold for contender in field.contenders for trial in contender.trials}) > 1
     scores = {contender.loss: _scores(contender, objective, by_fold) for contender in field.contenders}
     order = sorted(field.contenders, key=lambda item: ((-1.0 if maximise else 1.0) * (scores[item.loss][objective].mean or 0.0), item.loss))
-    pairs, spread = paired_losses(order, objective, maximise=maximise, by_fold=by_fold)
-    floor = noise_floor(section(record.recipe, "losses"), order, pairs)
-    judge(pairs, floor, maximise=maximise)
-    groups, target = tie_groups([contender.loss for contender in order], pairs), choose_target(record.recipe, record.sanity, order)
-    rows = [_row(record, contender, scores[contender.loss], groups, target["value"]) for contender in order]
-    fastest, why_none = _fastest(order, rows, target, by_fold=by_fold)
-    front, front_clock = _front(rows, objective, maximise=maximise)
+    compared = _compared(record, order, objective, maximise=maximise, by_fold=by_fold)
+    target = choose_target(record.recipe, record.sanity, order)
+    rows = [_row(record, contender, scores[contender.loss], compared["groups"], target["value"]) for contender in order]
     verdict = {
         "schema": 1,
         "sentence": "",
         "stage": field.stage,
         "objective": {"metric": objective, "goal": "maximise" if maximise else "minimise"},
-        "best": _best(order, rows, groups, objective),
-        "fastest": fastest,
-        "fastest_reason": why_none,
+        "best": _best(order, rows, compared["groups"], objective),
+        **_fastest(order, rows, target, by_fold=by_fold),
         "ranking": rows,
-        "pairs": pairs,
-        "test": told_test(pairs, spread),
-        "critical_difference": critical_difference(order, objective, maximise=maximise, by_fold=by_fold),
-        "groups": groups,
-        "groups_rule": GROUPS_RULE,
-        "smallest_difference": smallest_findable(pairs),
-        "seed_spread": seed_spread(order, objective),
-        "noise_floor": floor,
+        **compared,
         "target": target,
-        "front": front,
-        "front_clock": front_clock,
+        **_front(rows, objective, maximise=maximise),
+        "speed": speed_of(record, order, target, by_fold=by_fold),
         "sanity": [dict(row) for row in record.sanity],
         "missing": list(field.missing),
-        "gaps": _gaps(field, order, pairs),
+        "gaps": _gaps(field, order, compared["pairs"]),
         **against_no_network(record, order, rows, objective, maximise=maximise),
         "runs": _runs(record),
     }
     verdict["sentence"] = write_sentence(verdict)
     return _plain(verdict)
+
+
+def _compared(record: "SweepRecord", order: Sequence[Contender], objective: str, *, maximise: bool, by_fold: bool) -> dict[str, Any]:
+    """Return the verdict's parts that compare losses with each other."""
+    pairs, spread = paired_losses(order, objective, maximise=maximise, by_fold=by_fold)
+    floor = noise_floor(section(record.recipe, "losses"), order, pairs)
+    judge(pairs, floor, maximise=maximise)
+    return {
+        "pairs": pairs,
+        "test": told_test(pairs, spread),
+        "critical_difference": critical_difference(order, objective, maximise=maximise, by_fold=by_fold),
+        "groups": tie_groups([contender.loss for contender in order], pairs),
+        "groups_rule": GROUPS_RULE,
+        "smallest_difference": smallest_findable(pairs),
+        "seed_spread": seed_spread(order, objective),
+        "noise_floor": floor,
+    }
 
 
 def _scores(contender: Contender, objective: str, by_fold: bool) -> dict[str, Estimate]:
@@ -125,31 +131,31 @@ def _best(
     return {key: rows[0][key] for key in _TOLD} | {"trial": run.trial_id, "ties": [name for name in groups[0] if name != order[0].loss]}
 
 
-def _fastest(
-    order: Sequence[Contender], rows: Sequence[Mapping[str, Any]], target: Mapping[str, Any], *, by_fold: bool
-) -> tuple[dict[str, Any] | None, str | None]:
-    """Return the loss with the smallest median seconds to the target, or None and why."""
+def _fastest(order: Sequence[Contender], rows: Sequence[Mapping[str, Any]], target: Mapping[str, Any], *, by_fold: bool) -> dict[str, Any]:
+    """Return `fastest`, the loss with the smallest median seconds to the target, and where there is none, `fastest_reason`."""
     if not order or target["value"] is None:
-        return None, "nothing has been measured" if not order else target["rule"]
+        return {"fastest": None, "fastest_reason": "nothing has been measured" if not order else target["rule"]}
     medians = [row["seconds"]["to_target"]["median"] for row in rows]
     first = min(range(len(rows)), key=lambda index: (medians[index], rows[index]["loss"]))
     if not math.isfinite(medians[first]):
-        return None, f"no loss reaches membrane Dice {target['value']:.4f} on its calibration sections in the median of its runs"
+        why = f"no loss reaches membrane Dice {target['value']:.4f} on its calibration sections in the median of its runs"
+        return {"fastest": None, "fastest_reason": why}
     others = [contender for contender in order if contender is not order[first]]
     ties = as_fast(order[first], others, target["value"], by_fold=by_fold)
-    return {key: rows[first][key] for key in _TOLD} | {"trial": typical_run(order[first], target["value"]).trial_id, "ties": ties}, None
+    trial = typical_run(order[first], target["value"]).trial_id
+    return {"fastest": {key: rows[first][key] for key in _TOLD} | {"trial": trial, "ties": ties}, "fastest_reason": None}
 
 
-def _front(rows: Sequence[Mapping[str, Any]], objective: str, *, maximise: bool) -> tuple[list[str], str | None]:
-    """Return the front of quality against seconds to the target; against the seconds of the whole training when no loss reaches it."""
+def _front(rows: Sequence[Mapping[str, Any]], objective: str, *, maximise: bool) -> dict[str, Any]:
+    """Return `front`, of quality against seconds to the target, or against those of the whole training when no loss reaches it."""
     for clock in ("to_target", "train"):
         points = []
         for row in rows:
             seconds = row["seconds"][clock]["median"] if clock == "to_target" else row["seconds"][clock]
             points.append((row["loss"], row["scores"][objective]["mean"], math.inf if seconds is None else seconds))
         if front := quality_time_front(points, maximise=maximise):
-            return front, clock
-    return [], None
+            return {"front": front, "front_clock": clock}
+    return {"front": [], "front_clock": None}
 
 
 def _gaps(field: Field, order: Sequence[Contender], pairs: Sequence[Mapping[str, Any]]) -> list[str]:
