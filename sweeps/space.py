@@ -37,7 +37,8 @@ class Float:
         if self.step is None:
             return clipped
         whole_steps = math.floor((self.high - self.low) / self.step + 1e-9)
-        return self.low + min(round((clipped - self.low) / self.step), whole_steps) * self.step
+        # a grid's last value can round to just above high (.05 + 18 x .05), which Optuna refuses
+        return min(self.low + min(round((clipped - self.low) / self.step), whole_steps) * self.step, self.high)
 
     def as_dict(self) -> dict[str, Any]:
         """The domain as a recipe writes it; what is at its default is left out."""

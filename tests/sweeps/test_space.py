@@ -80,3 +80,9 @@ def test_what_cannot_be_a_domain(make, message: str) -> None:
 
 def test_true_and_one_are_two_choices() -> None:
     assert Choice(choices=(True, 1)).choices == (True, 1)
+
+
+def test_a_grids_last_value_is_not_above_high():
+    assert Float(low=0.05, high=0.95, step=0.05).clip(0.95) <= 0.95
+    grid = Float(low=0.05, high=0.95, step=0.05)
+    assert max(grid.clip(value / 1000) for value in range(1001)) <= grid.high
