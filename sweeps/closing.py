@@ -8,21 +8,27 @@ from typing import Any
 
 from sweeps.folder import write_json
 from sweeps.late_scores import settle_all
+from sweeps.parameters import parameters_or_why
 from sweeps.pinned import pinned_recipe
 from sweeps.recipe.file import dump_yaml
 from sweeps.recipe.schema import Recipe
 from sweeps.record import SweepRecord, TrialRecord, load_results
 from sweeps.report import write_report
+from sweeps.speed.loss_times import measure_at_the_end
 from sweeps.verdict.compose import compute_verdict
 
 logger = logging.getLogger(__name__)
 
+LONGEST_NAME = 63
+
 
 def close_sweep(folder: Path) -> tuple[dict[str, Any], Path]:
-    """Settle late scores, write verdict.json, report/, best/ and fastest/; return the verdict and the report's page."""
+    """Settle late scores, measure what the losses cost, write verdict.json, report/, best/ and fastest/; return verdict and report."""
     settle_all(folder)
     record = load_results(folder)
+    measure_at_the_end(record)
     verdict = compute_verdict(record)
+    verdict["parameters"] = parameters_or_why(record, verdict)
     write_json(folder / "verdict.json", verdict)
     for which in ("best", "fastest"):
         write_winner(record, verdict, which)
@@ -39,7 +45,10 @@ def winner(record: SweepRecord, verdict: dict[str, Any], which: str) -> TrialRec
 
 def winning_recipe(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
     """Return the recipe of one trial's configuration alone, as plain data."""
-    return pinned_recipe(Recipe.from_resolved(record.recipe), trial.loss, trial.suggestion).resolved()
+    recipe = Recipe.from_resolved(record.recipe)
+    # a name of its own, so that what is launched with it is not numbered among the sweeps that it came from
+    name = f"{recipe.name[: LONGEST_NAME - len(trial.loss) - 1]}-{trial.loss}" if len(trial.loss) < LONGEST_NAME - 1 else trial.loss
+    return pinned_recipe(recipe, trial.loss, trial.suggestion).resolved() | {"name": name}
 
 
 def write_winner(record: SweepRecord, verdict: dict[str, Any], which: str) -> None:

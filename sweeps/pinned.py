@@ -11,6 +11,7 @@ def pinned_recipe(recipe: Recipe, loss: str, suggestion: Mapping[str, Any]) -> R
     raw = recipe.resolved()
     raw["losses"] = {loss: {"loss": recipe.losses[loss].function, **recipe.loss_parameters(loss, suggestion)}}
     raw["train"] |= {key.removeprefix("train."): value for key, value in suggestion.items() if key.startswith("train.")}
-    raw["search"] |= {"trials_per_loss": 1, "early_stop": None}
+    raw["search"] |= {"trials_per_loss": 1, "early_stop": None, "allocation": "equal"}
+    raw["finalists"] |= {"per_loss": 1}  # there is one configuration
     raw["published"] = None  # its figures are of losses that are not here
     return Recipe.from_resolved(raw)

@@ -190,6 +190,8 @@ def load_results(folder: Path | str) -> SweepRecord:
         )
     events, _ = read_events(folder / "ledger")
     stage = "finalist" if any(event.data.get("stage") == "finalist" for event in events if event.event == "asked") else "search"
+    if not isinstance(data.get("sanity", {}), dict):
+        raise NoSweep(f"{folder} is of an earlier version of this program, which wrote data.json otherwise, and cannot be read any more.")
     sanity = data.get("sanity", {}).get(stage, {})
     trials = tuple(_trial_record(folder, trial_id, entry) for trial_id, entry in fold_events(events).items())
     return SweepRecord(

@@ -1,7 +1,8 @@
-"""`sweeps bench`: what a step, a loss, the challenge's scores and a trial's overhead cost. All but the overhead is also measured by
+"""`sweeps bench`: what a step, a loss, the challenge's scores and a trial's overhead cost. A step, a loss and scores are also measured by
 `python -m sweeps.bench`, which needs torch and nothing of Ray, Optuna or W&B, so that it runs on a bare GPU machine.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,8 @@ def step(words: Words = None) -> None:
 def loss(words: Words = None) -> None:
     """Each loss, forward and backward, in time and memory, beside its naive form, MONAI's and kornia's, and compiled.
 
+    With --results DIR it measures the losses that ranked in a sweep, as they were built, and keeps that as DIR/speed.json for its report.
+
     Example: sweeps bench loss --loss focal --compiled
     """
     _pass_on("loss", words)
@@ -69,3 +72,65 @@ def overhead(folder: Folder, as_json: Json = False) -> None:
     else:
         spread = f"quartiles {found['lower_quartile']:.3f} to {found['upper_quartile']:.3f}, largest {found['largest']:.3f}"
         console.print(f"overhead a trial: median {found['median']:.3f} s ({spread}; n = {found['n']})", markup=False)
+
+
+@bench.command()
+def search(
+    source: Annotated[
+        Path, typer.Argument(metavar="RECORD", help="A results folder of random search that stopped nothing, or a file of its curves.")
+    ],
+    replays: Annotated[int, typer.Option("--replays", min=1, help="Simulated sweeps a setting.")] = 50,
+    trials: Annotated[int, typer.Option("--trials", min=2, help="A loss's budget in each.")] = 20,
+    concurrent: Annotated[int, typer.Option("--concurrent", min=1, help="Trials at one time.")] = 2,
+    noise: Annotated[
+        float | None, typer.Option("--noise", min=0.0, help="Spread of membrane Dice between seeds, instead of the record's own.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Only write the curves here, as CSV, for replays without the folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Which search reaches the best sooner: samplers, early stopping and allocation, replayed over recorded learning curves.
+
+    Example: sweeps bench search docs/benchmarks/data/search-curves_isbi2012_202611.csv
+    """
+    from sweeps.bench.search import SearchBench
+    from sweeps.bench.search_curves import read_curves, write_curves
+    from sweeps.bench.search_lines import search_lines
+
+    record = read_curves(source)
+    if write is not None:
+        write_curves(record, write)
+        console.print(f"{len(record.curves)} curves of {len(record.losses)} losses written to {write}", markup=False)
+        return
+    config = SearchBench(replays=replays, trials=trials, concurrent=concurrent)
+    for line in search_lines(record, config, noise_sd=noise, as_json=as_json):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@bench.command()
+def verdict(
+    folder: Folder,
+    sweeps: Annotated[int, typer.Option("--sweeps", min=20, help="Simulated sweeps a row.")] = 1000,
+    lead: Annotated[float, typer.Option("--lead", min=0.0, help="True difference at which the tests' power is compared.")] = 0.01,
+    figure: Annotated[Path | None, typer.Option("--figure", help="Write the power curves here, as SVG.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How often verdicts are right, on simulated sweeps with the spread of a recorded one: finalists over several seeds and folds.
+
+    Example: sweeps bench verdict results/isbi2012-001 --figure power.svg
+    """
+    from sweeps.bench.verdict_lines import curve_rows, lines, rows
+    from sweeps.bench.verdict_spread import recorded_components
+
+    components, metric = recorded_components(folder)
+    if as_json:
+        for row in rows(components, sweeps=sweeps, advantage=lead):
+            print_json(row)
+    else:
+        for line in lines(components, sweeps=sweeps, advantage=lead):
+            console.print(line, markup=False, soft_wrap=True)
+    if figure is not None:
+        from sweeps.report.operating import write_curves
+
+        write_curves(figure, curve_rows(components, sweeps=sweeps), metric=metric)

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from sweeps.cli.options import Address, Folder, Json, Offline, console, print_json, program, progress_mode, say
+from sweeps.cli.report import report
 
 
 def add_to(app: typer.Typer) -> None:
@@ -152,17 +153,3 @@ def standing_table(rows: list[dict[str, Any]]) -> Table:
         values = (row[column] for column in columns)
         table.add_row(*("" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value) for value in values))
     return table
-
-
-def report(folder: Folder, as_json: Json = False) -> None:
-    """Make verdict, report and winners anew from what the folder holds.
-
-    Example: sweeps report results/demo-001
-    """
-    from sweeps.closing import close_sweep
-
-    verdict, page = close_sweep(folder)
-    if as_json:
-        print_json({"sentence": verdict["sentence"], "report": str(page)})
-    else:
-        console.print(f"{verdict['sentence']}\n\nreport   {page}", markup=False)
