@@ -14,26 +14,36 @@ from markupsafe import Markup
 
 from sweeps.report import (
     answers,
+    circumstances,
     citations,
     common_section,
+    contours,
+    critical_difference,
     curves,
     differences,
     front,
+    history,
+    importance,
     methods,
     metrics_table,
     page,
+    parallel,
     picture_files,
     pictures,
     published,
     published_figure,
     sanity,
+    slices,
+    speed_figure,
+    speed_tables,
     spending,
+    statistics,
     strips,
     tables,
     timeline,
 )
 from sweeps.report.canvas import NARROW, WIDE, NothingToShow, to_svg
-from sweeps.report.commands import commands
+from sweeps.report.commands import commands, recipe_text
 from sweeps.report.csv_table import CsvTable, to_csv
 from sweeps.report.grid import Grid
 from sweeps.report.overview import LossView, Overview, survey
@@ -47,7 +57,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PLOTS: tuple[ModuleType, ...] = (front, strips, curves, spending, differences, timeline, published_figure)
+PLOTS: tuple[ModuleType, ...] = (
+    front,
+    speed_figure,
+    strips,
+    history,
+    curves,
+    spending,
+    differences,
+    critical_difference,
+    timeline,
+    published_figure,
+    importance,
+    slices,
+    contours,
+    parallel,
+)
 EMBEDDED_BYTES = 200_000
 
 
@@ -111,10 +136,15 @@ def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) 
         "tables": {title: attempt(title, lambda make=make: _table(make(overview), place)) for title, make in _TABLES},
         "plates": attempt("Pictures", lambda: _plates(overview, place)),
         "common": attempt("One section for all losses", lambda: _common(overview, place)),
+        "statistics": attempt("How it was judged", lambda: statistics.statements(overview)),
+        "speed": attempt("Fastest, three ways", lambda: speed_tables.section(overview)),
+        "parameters": attempt("Which parameters mattered", lambda: importance.statements(overview)),
+        "has_parameters": "parameters" in verdict,
         "published": attempt("Published figures", lambda: published.section(overview)),
         "methods": attempt("Methods", lambda: methods.methods(overview)),
         "citations": attempt("Citations", lambda: citations.citations(overview)),
         "commands": attempt("Commands", lambda: commands(overview, folder)),
+        "recipe": attempt("Recipe", lambda: recipe_text(overview)),
         "losses": overview.losses,
         "rule": clean(overview.verdict.get("groups_rule") or "", 500) if dig(overview.verdict, "pairs") else "",
     }
@@ -129,8 +159,12 @@ _TABLES = (
     ("metrics", metrics_table.grid),
     ("below_sanity", sanity.grid),
     ("pairs", tables.pairs),
+    ("intervals", statistics.intervals),
+    ("speed_loss", speed_tables.grid_loss),
+    ("speed_step", speed_tables.grid_step),
+    ("speed_target", speed_tables.grid_target),
     ("failures", tables.failures),
-    ("circumstances", tables.circumstances),
+    ("circumstances", circumstances.grid),
     ("published_time", published.grid_time),
     ("published_loss", published.grid_loss),
 )

@@ -74,6 +74,16 @@ _HOLM = Citation(
     about="Correction for many comparisons",
     text="Holm S (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6(2):65-70.",
 )
+_RANKS = Citation(
+    about="Mean ranks and their critical difference",
+    text="Demsar J (2006). Statistical comparisons of classifiers over multiple data sets. Journal of Machine Learning Research 7:1-30.",
+)
+_IMPORTANCE = Citation(
+    about="Importance of parameters (PED-ANOVA)",
+    text="Watanabe S, Bansal A, Hutter F (2023). PED-ANOVA: efficiently quantifying hyperparameter importance in arbitrary subspaces. "
+    "IJCAI, 4389-4396.",
+    link="https://arxiv.org/abs/2304.10255",
+)
 _COLOURS = Citation(
     about="The colours of this report",
     text="Wong B (2011). Points of view: color blindness. Nature Methods 8:441.",
@@ -89,6 +99,8 @@ def citations(overview: Overview) -> list[Citation]:
         (_SAMPLER, dig(recipe, "search.sampler") == "tpe"),
         (_PRUNER, dig(recipe, "search.early_stop") is not None),
         (_HOLM, bool(dig(overview.verdict, "pairs", ()))),
+        (_RANKS, bool(dig(overview.verdict, "critical_difference"))),
+        (_IMPORTANCE, bool(dig(overview.verdict, "parameters"))),
     )
     losses = [
         Citation(about=f"Loss {clean(name, 60)}", text=clean(source, 400), link=link_in(source))

@@ -1,11 +1,15 @@
-"""The commands that reproduce what the report shows."""
+"""The commands that reproduce what the report shows, and the recipe they run."""
 
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweeps.recipe.text import dump_yaml
+from sweeps.report.canvas import NothingToShow
 from sweeps.report.overview import Overview
 from sweeps.report.wording import clean
+
+_LONGEST = 40_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,13 @@ def commands(overview: Overview, folder: Path) -> list[Command]:
         lines = [entry for entry in lines if not entry[0].startswith(("sweeps rerun", "sweeps best", "sweeps predict"))]
         lines.insert(0, (f"sweeps resume {place}", "go on to the planned number of trials"))
     return [Command(line=line, why=why) for line, why in lines]
+
+
+def recipe_text(overview: Overview) -> str:
+    """Return the recipe with every default written out, as the sweep ran it."""
+    if not overview.record.recipe:
+        raise NothingToShow("the record holds no recipe.")
+    return clean(dump_yaml(overview.record.recipe), _LONGEST).strip()
 
 
 def _short(folder: Path) -> str:

@@ -31,6 +31,8 @@ class Pair:
     p: float | None
     p_holm: float | None
     significant: bool
+    a_better: float | None
+    """Probability that the first is truly better, this pair alone."""
     identical: bool
     """The two names ran the very same trainings, bit for bit."""
 
@@ -50,9 +52,11 @@ def pairs_of(overview: Overview) -> list[Pair]:
         if difference is None:
             continue
         a, b, low, high = str(entry.get("a")), str(entry.get("b")), finite(entry.get("low")), finite(entry.get("high"))
+        better = finite(entry.get("a_better"))
         if (difference < 0) == overview.maximise and difference:
             a, b, difference = b, a, -difference
             low, high = (None if high is None else -high), (None if low is None else -low)
+            better = None if better is None else 1 - better
         pairs.append(
             Pair(
                 a=a,
@@ -62,6 +66,7 @@ def pairs_of(overview: Overview) -> list[Pair]:
                 high=high,
                 p=finite(entry.get("p")),
                 p_holm=finite(entry.get("p_holm")),
+                a_better=better,
                 identical=entry.get("identical") is True,
                 significant=entry.get("significant") is True,
             )
@@ -167,5 +172,5 @@ def alternative(overview: Overview) -> str:
 
 def table(overview: Overview) -> CsvTable:
     """Return one row a pair."""
-    rows = [(p.a, p.b, p.difference, p.low, p.high, p.p, p.p_holm, p.significant) for p in pairs_of(overview)]
-    return CsvTable(columns=("a", "b", "difference", "low", "high", "p", "p_holm", "significant"), rows=tuple(rows))
+    rows = [(p.a, p.b, p.difference, p.low, p.high, p.p, p.p_holm, p.a_better, p.significant) for p in pairs_of(overview)]
+    return CsvTable(columns=("a", "b", "difference", "low", "high", "p", "p_holm", "a_better", "significant"), rows=tuple(rows))

@@ -19,8 +19,8 @@ from sweeps.report.wording import clean
 _ROOM = Path(__file__).parent
 
 
-def render(parts: Mapping[str, Any]) -> str:
-    """Return the page. `parts` is what template.html.j2 names; every text in it is escaped, only the SVG of our own figures is not."""
+def render(parts: Mapping[str, Any], template_name: str = "template.html.j2") -> str:
+    """Return the page. `parts` is what the template names; every text in it is escaped, only the SVG of our own figures is not."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_ROOM),
         autoescape=True,
@@ -31,7 +31,7 @@ def render(parts: Mapping[str, Any]) -> str:
     )
     # Neither holds "</" (a test says so), so they can stand in the page as they are.
     style, script = _style(), (_ROOM / "sort.js").read_text(encoding="utf-8")
-    template = environment.get_template("template.html.j2")
+    template = environment.get_template(template_name)
     page = template.render(style=Markup(style), script=Markup(script), policy=policy(style=style, script=script), **parts)
     return page.strip() + "\n"  # the macros at the template's head leave empty lines
 

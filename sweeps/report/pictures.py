@@ -27,6 +27,9 @@ class Picture:
     label: str
     alt: str
     uri: str
+    width_px: int
+    height_px: int
+    """Told to the page, so that nothing moves when a picture comes late."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +107,13 @@ def say_run(trial: TrialRecord) -> str:
 
 def in_page(panels: Iterable[Panel]) -> tuple[Picture, ...]:
     """Return panels as pictures that the page holds itself."""
-    return tuple(
-        Picture(label=panel.label, alt=panel.alt, uri=data_uri(to_png(panel.index_HW, panel.palette_K3), "image/png")) for panel in panels
-    )
+    return tuple(_picture(panel) for panel in panels)
+
+
+def _picture(panel: Panel) -> Picture:
+    height, width = panel.index_HW.shape
+    uri = data_uri(to_png(panel.index_HW, panel.palette_K3), "image/png")
+    return Picture(label=panel.label, alt=panel.alt, uri=uri, width_px=width, height_px=height)
 
 
 def _dice(section: KeptSection, rows: Mapping[Any, Mapping[str, Any]]) -> float:

@@ -1,6 +1,6 @@
-"""The report's tables: leaderboard, failures, versions and data."""
+"""The report's tables: leaderboard, pairs, failures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sweeps.report.canvas import NothingToShow
@@ -12,6 +12,8 @@ from sweeps.report.wording import (
     NEVER,
     clean,
     dig,
+    say,
+    say_chance,
     say_metric,
     say_parameters,
     say_range,
@@ -28,6 +30,7 @@ _SCORES = ("v_rand", "v_info")
 def leaderboard(overview: Overview) -> Grid:
     """Return one row a loss, best first, and the sanity rows below."""
     metric = overview.metric
+    memory = "GiB" if any(finite(loss.row.get("peak_memory_mib")) is not None for loss in overview.losses) else ""
     columns = (
         Column(key="rank", title="#", numeric=True, lower_is_better=True),
         Column(key="loss", title="Loss", lower_is_better=True),
@@ -42,7 +45,13 @@ def leaderboard(overview: Overview) -> Grid:
         Column(key="trials", title="Trials", numeric=True, hint="of the search"),
         Column(key="pruned", title="Pruned", numeric=True, lower_is_better=True, hint="trials stopped early as weak"),
         Column(key="failed", title="Failed", numeric=True, lower_is_better=True),
-        Column(key="peak_memory_mib", title=""),
+        Column(
+            key="peak_memory_mib",
+            title=memory,
+            numeric=True,
+            lower_is_better=True,
+            hint="highest memory in GiB, median over the runs",
+        ),
         Column(key="parameters", title=""),
     )
     letters = _letters(overview)
@@ -77,7 +86,7 @@ def _row(loss: LossView, overview: Overview, bar: Any, letters: dict[str, str]) 
         figure(len(loss.search), digits=0),
         figure(loss.counted("pruned"), digits=0),
         figure(loss.counted("failed"), digits=0),
-        figure(loss.row.get("peak_memory_mib"), digits=0),
+        figure(loss.row.get("peak_memory_mib"), text=_gib(loss.row.get("peak_memory_mib"))),
         words(say_parameters(loss.row.get("params") or tuned)),
     )
 
@@ -110,6 +119,11 @@ def _per_epoch(loss: LossView) -> str:
     return ABSENT if seconds is None else f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
 
 
+def _gib(mib: Any) -> str:
+    known = finite(mib)
+    return ABSENT if known is None else say(known / 1024, 2 if known < 10 * 1024 else 1)
+
+
 def _sanity_row(row: Mapping[str, Any], overview: Overview) -> tuple[Cell, ...]:
     threshold = finite(row.get("threshold"))
     name = clean(row.get("name", ""), 60)
@@ -138,20 +152,24 @@ def pairs(overview: Overview) -> Grid:
             words(say_range(pair.low, pair.high, 4)),
             figure(pair.p, digits=4),
             figure(pair.p_holm, digits=4),
+            figure(pair.a_better, text=say_chance(pair.a_better)),
             words(pair.words),
         )
         for pair in found
     )
+    better = "Better" if any(pair.a_better is not None for pair in found) else ""
     columns = (
         Column(key="a", title="Loss", lower_is_better=True),
         Column(key="b", title="against", lower_is_better=True),
         Column(key="difference", title="Difference", numeric=True),
-        Column(key="interval", title="95% interval"),
+        Column(key="interval", title="95% interval", numeric=True),
         Column(key="p", title="p", numeric=True, lower_is_better=True),
         Column(key="p_holm", title="p, Holm", numeric=True, lower_is_better=True, hint="corrected for the number of pairs"),
+        Column(key="a_better", title=better, numeric=True, hint="probability that the first is truly better, this pair alone"),
         Column(key="outcome", title="Outcome", lower_is_better=True),
     )
-    caption = f"Paired differences in {say_metric(overview.metric)}, the better loss first."
+    test = clean(dig(overview.verdict, "test.name", ""), 80)
+    caption = f"Paired differences in {say_metric(overview.metric)}, the better loss first{f'; test: {test}' if test else ''}."
     return Grid(name="pairs", caption=caption, columns=columns, rows=rows, sortable=True)
 
 
@@ -174,34 +192,12 @@ def failures(overview: Overview) -> Grid:
             )
         )
     columns = (
-        Column(key="trial", title="Trial"),
-        Column(key="loss", title="Loss"),
-        Column(key="state", title="State"),
+        Column(key="trial", title="Trial", lower_is_better=True),
+        Column(key="loss", title="Loss", lower_is_better=True),
+        Column(key="state", title="State", lower_is_better=True),
         Column(key="attempts", title="Starts", numeric=True),
-        Column(key="reason", title="Reason"),
-        Column(key="error", title="What it said"),
+        Column(key="reason", title="Reason", lower_is_better=True),
+        Column(key="error", title="What it said", lower_is_better=True),
     )
-    return Grid(name="failures", caption="Trials that failed, or were started more than once.", columns=columns, rows=tuple(rows))
-
-
-def circumstances(overview: Overview) -> Grid:
-    """Return versions, hardware, data and hashes, as the sweep wrote them down."""
-    sources = (("data", overview.record.data), ("provenance", overview.record.provenance))
-    rows = [
-        (words(clean(part, 60)), words(clean(key, 120)), words(clean(value, 400)))
-        for part, source in sources
-        for key, value in _leaves(source)
-    ]
-    columns = (Column(key="part", title="Part"), Column(key="key", title="What"), Column(key="value", title="Value"))
-    return Grid(name="circumstances", caption="Versions, hardware, data and hashes of this sweep.", columns=columns, rows=tuple(rows))
-
-
-def _leaves(source: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield dotted keys and plain values of nested mappings; lists of plain values stay on one line."""
-    if isinstance(source, Mapping) and depth < 6:
-        for key, value in source.items():
-            yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key), depth + 1)
-    elif isinstance(source, list | tuple):
-        yield prefix, ", ".join(str(item) for item in source) if source else ABSENT
-    else:
-        yield prefix, ABSENT if source is None else source
+    caption = "Trials that failed, or were started more than once."
+    return Grid(name="failures", caption=caption, columns=columns, rows=tuple(rows), sortable=True)

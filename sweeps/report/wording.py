@@ -75,6 +75,16 @@ def say_signed(value: object, digits: int = 4) -> str:
     return text if text == ABSENT or text.startswith(MINUS) else f"+{text}"
 
 
+def say_chance(value: object) -> str:
+    """Return a probability as a percentage, never as the certainty that no finite number of runs gives."""
+    chance = finite(value)
+    if chance is None or not 0 <= chance <= 1:
+        return ABSENT
+    if not 0.001 <= chance <= 0.999:
+        return "> 99.9%" if chance > 0.5 else "< 0.1%"
+    return f"{100 * chance:.{0 if 0.01 <= chance <= 0.99 else 1}f}%"
+
+
 def say_range(low: object, high: object, digits: int = 3) -> str:
     """Return an interval as `0.791 to 0.803`, a dash when it has no ends."""
     if finite(low) is None or finite(high) is None:

@@ -91,6 +91,33 @@ def _bare(folder: Path) -> SweepRecord:
     return replace(_small(folder), recipe={}, provenance={}, data={}, sanity=[])
 
 
+def _one_fold(folder: Path) -> SweepRecord:
+    return _small(folder, folds=1)
+
+
+def _three_folds(folder: Path) -> SweepRecord:
+    return _small(folder, folds=3)
+
+
+def _one_trial_a_loss(folder: Path) -> SweepRecord:
+    return _small(folder, trials=1)
+
+
+def _no_files(folder: Path) -> SweepRecord:
+    """The ledger alone: every trial's folder is gone, with its curve and its result."""
+    record = _small(folder)
+    return replace(record, trials=tuple(replace(t, curve=(), result=None) for t in record.trials))
+
+
+def _one_loss_failed(folder: Path) -> SweepRecord:
+    record = _small(folder)
+    trials = (
+        replace(t, state="failed", reason="nan", error="NonFiniteLoss: loss is nan", curve=(), result=None) if t.loss == "focal" else t
+        for t in record.trials
+    )
+    return replace(record, trials=tuple(trials))
+
+
 CASES: dict[str, tuple[Callable[[Path], SweepRecord], str]] = {
     "no trial": (_nothing, "No verdict: no trial"),
     "one trial": (_one_trial, "ranks nothing"),
@@ -104,6 +131,11 @@ CASES: dict[str, tuple[Callable[[Path], SweepRecord], str]] = {
     "running": (_running, "1 trial has not ended"),
     "same scores": (_same_scores, "tie"),
     "bare": (_bare, "share one test fold"),
+    "one fold": (_one_fold, "all on one test fold: tests and intervals tell the spread over seeds"),
+    "three folds": (_three_folds, "here there are 2 losses and 3 folds"),
+    "one trial a loss": (_one_trial_a_loss, "each loss had one trial, so there is no search to follow"),
+    "no files": (_no_files, "8 trials ended without a finite score"),
+    "one loss failed": (_one_loss_failed, "Without a place in the ranking: focal"),
 }
 
 
