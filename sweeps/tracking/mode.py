@@ -59,7 +59,7 @@ def probe(*, timeout_s: float = 3.0) -> tuple[bool, bool]:
     path = _netrc_path(os.environ)
     if not in_environment and path is None:
         return False, False
-    from sweeps.tracking.tracker import server_address
+    from sweeps.tracking.run import server_address
 
     address = server_address()
     if not in_environment and not _key_in(path, urlsplit(address).netloc):

@@ -1,15 +1,22 @@
-"""W&B runs that a killed process left open, closed from the trials' own files."""
+"""What W&B gets at a sweep's end: runs that a killed process left open, closed from the trials' own files."""
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from sweeps.plan import TrialPlan
 from sweeps.record import read_json
 from sweeps.tracking.folder import is_recorded
-from sweeps.tracking.tracker import tracker_for
+from sweeps.tracking.settings import settings_for
+from sweeps.tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
+
+
+def seconds_at_the_end(sweep_seconds: float) -> float:
+    """Return how long W&B may take, twice, when a sweep of so many seconds ends: a hundredth of them, and 10 s where that is less."""
+    return max(10.0, 0.01 * sweep_seconds)
 
 
 def record_missing(sweep_folder: Path, *, tracking: str, timeout_s: float = 60.0) -> list[str]:
@@ -25,11 +32,14 @@ def record_missing(sweep_folder: Path, *, tracking: str, timeout_s: float = 60.0
         plan, result = read_json(path), read_json(path.parent / "result.json")
         if plan is None or result is None or plan.get("tracking") == "disabled" or is_recorded(path.parent):
             continue
+        left = max(1.0, until - time.monotonic())
         try:
-            tracker = tracker_for(TrialPlan(**plan | {"folder": str(path.parent), "tracking": tracking}))
+            settings = settings_for(TrialPlan(**plan | {"folder": str(path.parent), "tracking": tracking}))
         except (TypeError, ValueError) as error:
             logger.warning("%s is no plan that can be replayed: %s", path, error)
             continue
+        # so that what a server does not take in time can be kept offline in time
+        tracker = Tracker(replace(settings, init_timeout_s=min(30.0, left / 3), finish_timeout_s=min(30.0, left / 3)))
         tracker.start(new_attempt=False)
         tracker.finish(result["state"], result)
         if not tracker.wait(max(0.0, until - time.monotonic())):

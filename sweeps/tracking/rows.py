@@ -2,8 +2,9 @@
 
 import json
 import logging
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,27 @@ def wandb_names(row: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
-def summary_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what W&B's summary says of a result.json: best/* (scores, epoch), time/*_s, memory/peak_mib; without what is missing."""
+def summary_of(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]] = (), target: float | None = None) -> dict[str, Any]:
+    """Return what W&B's summary says of a trial, from its result.json and its rows; without what is missing.
+
+    best/* are scores and epoch, time/*_s the clocks, memory/peak_mib the peak of the device's memory (on a CPU the process's).
+    time/epoch_s is train seconds an epoch, time/to_target_s train seconds until membrane Dice first reaches `target`, infinite for a miss.
+    """
     summary = {f"best/{name}": value for name, value in (result.get("scores") or {}).items()}
     summary |= {f"time/{name}_s": value for name, value in (result.get("seconds") or {}).items()}
     summary |= {"best/epoch": result.get("best_epoch"), "memory/peak_mib": result.get("peak_memory_mib")}
+    if rows:
+        summary["time/epoch_s"] = rows[-1]["train_seconds"] / rows[-1]["epoch"]
+    if rows and target is not None:
+        summary["time/to_target_s"] = to_target(rows, target)
     return {name: value for name, value in summary.items() if value is not None}
+
+
+def to_target(rows: Iterable[Mapping[str, Any]], target: float | None) -> float | None:
+    """Return train seconds until membrane Dice first reaches the target: infinity for a miss, None without a target."""
+    if target is None:
+        return None
+    return next((row["train_seconds"] for row in rows if row["membrane_dice"] >= target), math.inf)
 
 
 class RowTail:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sweeps.plan import TrialPlan
-from sweeps.recipe.schema import Recipe
-from unet.losses.composition import SIGN
+
+if TYPE_CHECKING:
+    from sweeps.recipe.schema import Recipe
 
 #: names and places of files say something about a machine or a person: they are not sent
 _NOT_SENT = ("source", "images", "labels")
@@ -29,7 +30,7 @@ class TrackingSettings:
     group: str
     """The sweep's name."""
     job_type: str
-    """trial or finalist."""
+    """trial, finalist or summary."""
     run_id: str
     """From `run_id`: the same at every attempt of a trial, another in every sweep."""
     name: str
@@ -40,6 +41,8 @@ class TrackingSettings:
     """The trial's resolved configuration, nested."""
     folder: Path
     """The trial's folder; W&B's files go into its `wandb`."""
+    target: float | None = None
+    """The membrane Dice of time/to_target_s, where the recipe gives a number: an automatic one is known when the sweep has ended."""
     init_timeout_s: float = 30.0
     """How long the side thread waits for a server before it switches to offline."""
     finish_timeout_s: float = 30.0
@@ -57,10 +60,13 @@ def run_id(sweep_uuid: str, trial_id: str) -> str:
 
 def settings_for(plan: TrialPlan) -> TrackingSettings:
     """Return the settings of a planned trial."""
+    from sweeps.recipe.schema import Recipe  # with torch and all losses, which a run that is no trial's does without
+    from unet.losses.composition import SIGN
+
     recipe = Recipe.from_resolved(plan.recipe)
     job_type = "finalist" if plan.stage == "finalist" else "trial"
     # W&B takes tags of up to 64 characters; a sum is tagged by its terms, which is also how one would look for it.
-    tags = [plan.loss, *plan.function.split(SIGN), *(["finalist"] if job_type == "finalist" else []), *_version_tag()]
+    tags = [plan.loss, *plan.function.split(SIGN), *(["finalist"] if job_type == "finalist" else []), *version_tag()]
     return TrackingSettings(
         mode=plan.tracking,  # type: ignore[arg-type]  # checked in __post_init__
         project=recipe.wandb.project,
@@ -71,10 +77,11 @@ def settings_for(plan: TrialPlan) -> TrackingSettings:
         tags=tuple(dict.fromkeys(tags)),
         config=_configuration(plan, recipe),
         folder=plan.path,
+        target=None if recipe.speed.target == "auto" else float(recipe.speed.target),
     )
 
 
-def _configuration(plan: TrialPlan, recipe: Recipe) -> dict[str, Any]:
+def _configuration(plan: TrialPlan, recipe: "Recipe") -> dict[str, Any]:
     suggested = {name.removeprefix("train."): value for name, value in plan.suggestion.items() if name.startswith("train.")}
     data = {key: value for key, value in plan.recipe["data"].items() if key not in _NOT_SENT}
     return {
@@ -102,7 +109,8 @@ def _nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _version_tag() -> list[str]:
+def version_tag() -> list[str]:
+    """Return the version of this program as a tag, or nothing where it is not installed."""
     try:
         return [f"v{metadata.version('unet-loss-sweeps')}"]
     except metadata.PackageNotFoundError:  # run from a checkout that is not installed

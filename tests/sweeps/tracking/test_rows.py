@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,18 @@ def test_rows_speak_wandbs_names() -> None:
 def test_a_summary_leaves_out_what_is_missing() -> None:
     assert summary_of({"state": "failed", "scores": None}) == {}
     assert summary_of(RESULT)["best/v_rand"] == 0.95 and summary_of(RESULT)["memory/peak_mib"] == 300.0
+
+
+@pytest.mark.parametrize(("target", "seconds"), [(None, None), (0.5, 0.5), (0.8, 1.0), (0.9, math.inf)])
+def test_a_summary_tells_seconds_an_epoch_and_to_the_target(target: float | None, seconds: float | None) -> None:
+    told = summary_of(RESULT, [row(1), row(2), row(3)], target)
+    assert told["time/epoch_s"] == 0.5 and told.get("time/to_target_s") == seconds
+
+
+@pytest.mark.parametrize(("asked", "target"), [("auto", None), (0.75, 0.75)])
+def test_a_target_that_the_recipe_gives_is_the_runs(tmp_path: Path, asked: str | float, target: float | None) -> None:
+    plan = plan_of(tmp_path / "focal-0000")
+    assert settings_for(dataclasses.replace(plan, recipe=plan.recipe | {"speed": {"target": asked}})).target == target
 
 
 def test_a_tail_gives_each_row_once_wherever_a_write_is_torn(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import json
 import os
 import signal
 import statistics
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from sweeps.tracking import fallback
 from sweeps.tracking import tracker as tracking
 from sweeps.tracking.folder import is_recorded
 from sweeps.tracking.repair import record_missing
@@ -32,7 +34,7 @@ from tests.sweeps.tracking.wandb_server import wandb_server
 
 @pytest.fixture
 def server_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "_server_lost", type(tracking._server_lost)())
+    monkeypatch.setattr(fallback, "server_lost", threading.Event())
 
 
 def test_an_offline_run_answers_with_loss_parameters_scores_and_state(tmp_path: Path) -> None:
@@ -186,8 +188,8 @@ def test_whatever_wandb_raises_reaches_the_log_alone(
     def broken(*_: object) -> None:
         raise RuntimeError("no service to be had")
 
-    monkeypatch.setattr(tracking, "_init", broken)
-    monkeypatch.setattr(tracking, "_drop_service", lambda: None)
+    monkeypatch.setattr(tracking, "open_run", broken)
+    monkeypatch.setattr(fallback, "drop_service", lambda: None)
     tracker = Tracker(settings(tmp_path / "t"))
     tracker.start()
     tracker.finish("complete", RESULT)
@@ -235,7 +237,7 @@ def test_online_arrives_and_a_resumed_run_sends_only_what_is_new(
             tracker.finish(state, RESULT | {"reason": "io" if state == "failed" else None})
             assert tracker.wait(60)
         run = run_id("uuid", "focal-0007")
-        assert [sent["epoch"] for sent in received.history[run]] == [1, 2, 3]
+        assert received.epochs(run) == [1, 2, 3]
         assert received.exit_code[run] == 0 and received.summary[run]["status"] == "complete" and received.summary[run]["attempts"] == 2
         assert received.buckets[run]["groupName"] == "demo-001" and received.buckets[run]["jobType"] == "trial"
         assert "focal" in received.buckets[run]["config"]
