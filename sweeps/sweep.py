@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +26,10 @@ from sweeps.record import load_results
 from sweeps.stacks import load_stack
 from sweeps.stage import Interrupt
 from sweeps.stages import Stages
+from sweeps.tracking.folder import mode_of_the_last
 from sweeps.tracking.mode import choose_mode
-from sweeps.tracking.repair import record_missing
+from sweeps.tracking.repair import record_missing, seconds_at_the_end
+from sweeps.tracking.summary_run import record_summary
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +142,7 @@ def _resources(recipe: Recipe) -> Resources:
 def _run(
     folder: Path, resources: Resources, *, tracking: str, progress: Mode, say: Callable[[str], None], retry_failed: bool = False
 ) -> Outcome:
-    ledger = Ledger(folder / "ledger")
+    ledger, begun = Ledger(folder / "ledger"), time.monotonic()
     try:
         ledger.append("resumed" if ledger.events else "sweep", format=FORMAT)
         reconcile(folder, ledger, retry_failed=retry_failed)
@@ -152,8 +155,10 @@ def _run(
     if exit_code in (75, 130):
         return Outcome(folder=folder, exit_code=exit_code, verdict=None, report=None)
     settle_all(folder)  # before W&B is told
-    record_missing(folder, tracking=tracking)  # W&B runs that a killed worker left open
+    mode, allowed_s = mode_of_the_last(folder, tracking), seconds_at_the_end(time.monotonic() - begun)
+    record_missing(folder, tracking=mode, timeout_s=allowed_s)  # W&B runs that a killed worker left open
     verdict, report = close_sweep(folder)
+    record_summary(folder, mode=mode, timeout_s=allowed_s)
     failed = any(trial.state == "failed" for trial in load_results(folder).trials)
     return Outcome(folder=folder, exit_code=exit_code or (5 if failed else 0), verdict=verdict, report=report)
 

@@ -34,7 +34,7 @@ ROOMS = {
     "psutil": ("cluster/*", "sweeps/*"),
     "pydantic": ("sweeps/recipe/*",),
     "pydantic_core": ("sweeps/recipe/*",),
-    "ray": ("cluster/*", "sweeps/search/pruner.py", "sweeps/dealing.py", "sweeps/stages.py", "sweeps/worker.py"),
+    "ray": ("cluster/*", "sweeps/search/pruner.py", "sweeps/dealing.py", "sweeps/rerun/remote.py", "sweeps/stages.py", "sweeps/worker.py"),
     "rich": ("sweeps/cli/*", "sweeps/progress*.py"),
     "ruamel": ("sweeps/recipe/file.py",),
     "safetensors": ("data_utils/*", "unet/*"),
@@ -44,13 +44,20 @@ ROOMS = {
     "torch": ("data_utils/*", "sweeps/*", "unet/*"),
     "typer": ("sweeps/cli/*",),
     "wandb": ("sweeps/tracking/*",),
+    "wandb_workspaces": ("sweeps/tracking/*",),
 }
 
 #: only inside functions: slow to import, or wanted by one feature alone
-LAZY = {"imagecodecs", "kornia", "monai", "pooch", "wandb"}
+LAZY = {"imagecodecs", "kornia", "monai", "pooch", "wandb", "wandb_workspaces"}
 
 #: imported under another name than it is installed by, or brought along by the library named
-DISTRIBUTIONS = {"markupsafe": "jinja2", "pydantic_core": "pydantic", "ruamel": "ruamel.yaml", "skimage": "scikit-image"}
+DISTRIBUTIONS = {
+    "markupsafe": "jinja2",
+    "pydantic_core": "pydantic",
+    "ruamel": "ruamel.yaml",
+    "skimage": "scikit-image",
+    "wandb_workspaces": "wandb-workspaces",
+}
 
 MODULE_LINES = 250
 FUNCTION_LINES = 40

@@ -25,6 +25,8 @@ from sweeps.bench.sections import DESCRIPTION
 from sweeps.bench.share import step_ms
 from sweeps.bench.step import StepBench, bench_step
 from sweeps.pipe import write_line
+from sweeps.record import NoSweep
+from sweeps.speed.lines import speed_lines
 from unet.losses import LOSSES
 from unet.precision import resolve_precision
 
@@ -64,6 +66,8 @@ def _step(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
 
 
 def _loss(options: argparse.Namespace, device: torch.device) -> Iterable[str]:
+    if options.results:
+        return speed_lines(options.results, seconds=options.seconds, device=options.device, as_json=options.json)
     config = LossBench(
         names=tuple(options.loss or LOSSES),
         batch=options.batch,
@@ -127,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     loss.add_argument("--allocator", choices=ALLOCATORS, help="only under this one (CPU): glibc's default, or freed memory kept")
     loss.add_argument("--compiled", action="store_true", help="each loss under torch.compile as well, and its graph breaks")
     loss.add_argument("--step", action="append", type=int, metavar="WIDTH", help="what share of a step of this width; may be repeated")
+    loss.add_argument("--results", type=Path, metavar="DIR", help="the losses that ranked in this sweep, as built, into its speed.json")
+    loss.add_argument("--seconds", type=_at_least(1), default=60, help="how long at most, with --results")
     loss.set_defaults(size=512)
     score = kinds.add_parser("score", help="V_rand and V_info beside the same scores by scikit-image's watershed")
     score.add_argument("--data", type=Path, metavar="DIR", help="a folder with labelled sections; otherwise they are generated")
@@ -158,5 +164,5 @@ def _at_least(smallest: int) -> Callable[[str], int]:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except DataError as error:  # a folder that cannot be used is one message, not a traceback
+    except (DataError, NoSweep) as error:  # a folder that cannot be used is one message, not a traceback
         sys.exit(str(error))

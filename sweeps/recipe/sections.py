@@ -111,8 +111,11 @@ class SearchSection(Section):
 
     trials_per_loss: int = Field(default=20, ge=1, le=100_000)
     """The budget of every loss."""
-    sampler: Literal["tpe", "random"] = "tpe"
-    """Who proposes."""
+    sampler: Literal["tpe", "random", "gp", "qmc"] = "tpe"
+    """Who proposes: tree-structured Parzen estimator, random, Gaussian process (slow to ask), or a quasi-random sequence."""
+    allocation: Literal["equal", "shared"] = "equal"
+    """equal: the same number of trials for each loss. shared: more for those that do well, which finds the best network sooner and is no
+    fair comparison of losses."""
     start_with_defaults: bool = True
     """Each study's first trial has the literature's defaults."""
     early_stop: EarlyStop | None = EarlyStop()

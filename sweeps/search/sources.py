@@ -3,12 +3,14 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sweeps.ledger import FINISHED
 from sweeps.plan import TrialPlan
 from sweeps.recipe.schema import Recipe
 from sweeps.record import TrialRecord
+from sweeps.search.allocation import next_loss, unspent
 from sweeps.search.pruner import LossPruner
 from sweeps.search.study import LossStudy, StudyMirror
 
@@ -48,10 +50,14 @@ def build_pruners(recipe: Recipe) -> dict[str, LossPruner]:
 
 
 class SearchSource:
-    """Deals the losses in turn, each from its own study, until each has had its budget; unfinished trials of the ledger come first."""
+    """Deals the losses their trials, each from its own study, until the budget is spent; unfinished trials of the ledger come first.
 
-    def __init__(self, recipe: Recipe, records: Sequence[TrialRecord], plan_for: PlanFor, mirror_path: Any) -> None:
+    `mirror_path` is where Optuna's dashboard looks (study.sqlite3); None: nowhere.
+    """
+
+    def __init__(self, recipe: Recipe, records: Sequence[TrialRecord], plan_for: PlanFor, mirror_path: Path | None) -> None:
         self.studies = build_studies(recipe)
+        self._allocation = recipe.search.allocation
         self._seed = recipe.search.seed
         self.pruners = build_pruners(recipe)
         self._plan_for = plan_for
@@ -62,7 +68,7 @@ class SearchSource:
                 self.pruners[record.loss].replay(record)
             if record.state not in FINISHED:
                 self._again.append(record)
-        self._mirror: StudyMirror | None = StudyMirror(mirror_path, self.studies)
+        self._mirror: StudyMirror | None = StudyMirror(mirror_path, self.studies) if mirror_path else None
         self._mirrored(lambda mirror: mirror.rebuild())
 
     def _mirrored(self, write: Callable[[StudyMirror], None]) -> None:
@@ -76,17 +82,17 @@ class SearchSource:
 
     def remaining(self) -> int:
         """Return how many trials are still to run."""
-        return len(self._again) + sum(max(0, study.budget - study.asked) for study in self.studies.values())
+        return len(self._again) + unspent(self.studies, self._allocation)
 
     def next_plan(self) -> TrialPlan | None:
-        """Return the next trial to run, or None when every loss has had its budget."""
+        """Return the next trial to run, or None when the budget is spent."""
         if self._again:
             record = self._again.popleft()
             return self._plan_for(trial_id=record.trial_id, loss=record.loss, suggestion=record.suggestion, seed=record.seed, fold=None)
-        wanting = {loss: study for loss, study in self.studies.items() if study.asked < study.budget}
-        if not wanting:
+        loss = next_loss(self.studies, self._allocation)
+        if loss is None:
             return None
-        loss, study = min(wanting.items(), key=lambda item: item[1].asked)
+        study = self.studies[loss]
         trial_id = f"{loss}-{study.asked + 1:04d}"
         return self._plan_for(trial_id=trial_id, loss=loss, suggestion=study.ask(trial_id), seed=self._seed, fold=None)
 

@@ -1,7 +1,7 @@
 """One Optuna study a loss: every loss gets the same budget, and trials are dealt in turn.
 
 A single study with the loss as a categorical parameter spends most of its trials on whichever loss looked good first; the question here
-is which loss is best, so each has a study of its own. This is the only module that imports optuna.
+is which loss is best, so each has a study of its own.
 
 Optuna is told the truth: a trial that the pruner stopped is PRUNED with its intermediate values (never COMPLETE with an early score),
 a failed one is FAIL, and none stays RUNNING for ever: studies live in memory, are rebuilt from the ledger, and are mirrored one way to
@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.ledger import FINISHED, STATES
 from sweeps.record import TrialRecord
+from sweeps.search.samplers import build_sampler, quasi_random
 from sweeps.space import Choice, Domain, Float, Int
 
 logger = logging.getLogger(__name__)
@@ -35,14 +36,6 @@ def distribution(domain: Domain) -> BaseDistribution:
             return IntDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
         case Choice():
             return CategoricalDistribution(domain.choices)
-
-
-def _sampler(kind: str, seed: int, budget: int) -> optuna.samplers.BaseSampler:
-    if kind == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    # TPE's default of 10 random trials would leave a small budget with no search at all.
-    startup = min(10, max(2, budget // 3))
-    return optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=startup, constant_liar=True)
 
 
 class LossStudy:
@@ -64,6 +57,7 @@ class LossStudy:
     ) -> None:
         self.name = name
         self.budget = budget
+        self._space = dict(space)
         self.distributions = {key: distribution(domain) for key, domain in space.items()}
         self._kind, self._seed = kind, seed
         self.study = optuna.create_study(study_name=name, direction=direction)
@@ -76,12 +70,15 @@ class LossStudy:
         """Return the next suggestion for the trial `trial_id`."""
         if self.asked == 0 and self._defaults:
             self.study.enqueue_trial(self._defaults)
+        elif self._kind == "qmc":
+            self.study.enqueue_trial(quasi_random(self._space, name=f"{self._seed}/{self.name}", number=self.asked))
         return self._take(trial_id)
 
     def _take(self, trial_id: str) -> dict[str, Any]:
         # A sampler of its own for each suggestion: it depends on its number and on what has been told, not on where a sweep was resumed
         # (a sampler begun again from one seed would draw the numbers of the first trials once more).
-        self.study.sampler = _sampler(self._kind, zlib.crc32(f"{self._seed}/{self.name}/{self.asked}".encode()), self.budget)
+        seed = zlib.crc32(f"{self._seed}/{self.name}/{self.asked}".encode())
+        self.study.sampler = build_sampler(self._kind, seed=seed, budget=self.budget)
         trial = self.study.ask(self.distributions)
         trial.set_user_attr("trial", trial_id)
         self._running[trial_id] = trial
@@ -99,6 +96,13 @@ class LossStudy:
         trial = self._running.pop(trial_id)
         told = TrialState[STATES[state][0]]
         return self.study.tell(trial, value if told == TrialState.COMPLETE else None, state=told)
+
+    def scores(self) -> list[float]:
+        """Return the best value of every finished trial that has one, also of those that the pruner stopped."""
+        finished = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+        best = max if self.study.direction == optuna.study.StudyDirection.MAXIMIZE else min
+        values = [[*trial.intermediate_values.values(), *([] if trial.value is None else [trial.value])] for trial in finished]
+        return [best(found) for found in values if found]
 
     def replay(self, record: TrialRecord) -> None:
         """Rebuild one trial from the ledger: finished ones as they ended, the others as asked and running."""
