@@ -89,7 +89,7 @@ class SearchRow:
     upper: float
     """Quartiles of the replays."""
     ratio: float
-    """To the baseline's; nan where both are infinite."""
+    """To the baseline's; nan where the baseline misses in the median."""
     low: float
     high: float
     """95% interval of the ratio."""
@@ -164,14 +164,15 @@ def _row(name: str, sweeps: Sequence[Replayed], targets: Targets, baseline: Sequ
 
 
 def _ratio(ours: float, theirs: float) -> float:
-    if math.isinf(theirs):
-        return math.nan if math.isinf(ours) else 0.0
-    return ours / theirs
+    return math.nan if math.isinf(theirs) else ours / theirs
 
 
 def _interval(medians: Sequence[float], baseline: Sequence[float]) -> tuple[float, float]:
     generator = np.random.default_rng(0)
     ours, theirs = (np.median(generator.choice(values, (_RESAMPLES, len(values))), axis=1) for values in (medians, baseline))
-    ratios = [_ratio(float(a), float(b)) for a, b in zip(ours, theirs, strict=True)]
+    if math.isinf(float(np.median(baseline))):
+        return math.nan, math.nan
+    # a miss of the baseline in a resample is as good as 0 for us, a miss of both as bad as any
+    ratios = np.where(np.isinf(theirs) & np.isfinite(ours), 0.0, ours / np.where(np.isinf(theirs), 1.0, theirs))
     low, high = np.quantile(ratios, (0.025, 0.975), method="inverted_cdf")
     return float(low), float(high)

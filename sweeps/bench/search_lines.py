@@ -15,7 +15,7 @@ from sweeps.bench.pairs import circumstances
 from sweeps.bench.search import SearchBench, SearchRow, noise_floor, replay, rows, targets_of
 from sweeps.bench.search_curves import RecordedCurves
 from sweeps.bench.search_replay import Replayed
-from sweeps.bench.search_settings import all_settings, few, shipped
+from sweeps.bench.search_settings import all_settings, few, other_seeds, shipped
 
 GOAL = 0.6
 _WIDTH = 38
@@ -69,6 +69,11 @@ def _tables(record: RecordedCurves, config: SearchBench, noise: float) -> Iterat
     for changed in changes:
         found = {setting.name: replay(changed, record, setting) for setting in few(epochs)}
         yield f"trials at one time: {changed.concurrent}", rows(found, targets_of(record, floor), budget)
+    for trials, share in ((config.trials, 1.0), (5 * config.trials // 2, 0.4)):
+        larger = replace(config, trials=trials)
+        found = {setting.name: replay(larger, record, replace(setting, share=share)) for setting in other_seeds()}
+        title = f"other seeds, {trials} trials a loss, the target 0.5 noise floors below the best"
+        yield title, rows(found, targets_of(record, 0.5 * floor), trials * epochs)
     found = {setting.name: replay(replace(config, neighbours=3), record, setting) for setting in few(epochs)}
     yield "a suggestion plays the mean of the 3 nearest curves, weighted by 1 / distance", rows(found, targets_of(record, floor), budget)
 
@@ -80,7 +85,7 @@ def _header(facts: Mapping[str, Any]) -> list[str]:
         f"sd between seeds {facts['noise_sd']:.4f} ({facts['noise_df']} degrees of freedom); noise floor, sqrt(2) sd: {facts['floor']:.4f}",
         f"{facts['device']}, {facts['cores']} cores, Python {facts['python']}, Optuna {facts['optuna']}, Ray {facts['ray']}",
         "  epochs  a loss's own until its finalist is within the floor of the best of its record: median over losses, then replays",
-        "  ratio   to the first row, and its 95% interval",
+        "  ratio   to the first row, and its 95% interval; - where the first row misses in the median",
         "  there   share of losses that got there",
         "  PAR2    mean epochs, a miss counted as twice the budget without early stopping",
         "  best    epochs of all losses until the best finalist of all is there, median",
@@ -93,8 +98,8 @@ def _header(facts: Mapping[str, Any]) -> list[str]:
 _COLUMNS: tuple[tuple[str, int, Callable[[SearchRow], str]], ...] = (
     ("epochs", 8, lambda row: f"{row.epochs:.0f}"),
     ("quartiles", 12, lambda row: f"{row.lower:.0f} - {row.upper:.0f}"),
-    ("ratio", 7, lambda row: f"{row.ratio:.2f}"),
-    ("95% interval", 15, lambda row: f"{row.low:.2f} - {row.high:.2f}"),
+    ("ratio", 7, lambda row: "-" if math.isnan(row.ratio) else f"{row.ratio:.2f}"),
+    ("95% interval", 15, lambda row: "-" if math.isnan(row.ratio) else f"{row.low:.2f} - {row.high:.2f}"),
     ("there", 7, lambda row: f"{row.reached:.2f}"),
     ("PAR2", 6, lambda row: f"{row.penalised:.0f}"),
     ("best", 6, lambda row: f"{row.best_epochs:.0f}"),
@@ -110,7 +115,10 @@ def _table(found: Sequence[SearchRow]) -> Iterator[str]:
     for row in found:
         yield f"  {row.name:<{_WIDTH}}" + "".join(f"{say(row):>{width}}" for _, width, say in _COLUMNS)
     ours = next(row for row in found if row.name == shipped().name)
-    yield f"  the shipped default takes {ours.ratio:.2f} of the first row's epochs (goal: at most {GOAL:g})"
+    if math.isnan(ours.ratio):
+        yield "  the first row misses in the median, so that there is no ratio"
+    else:
+        yield f"  the shipped default takes {ours.ratio:.2f} of the first row's epochs (goal: at most {GOAL:g})"
 
 
 def _finite(row: SearchRow) -> dict[str, object]:

@@ -14,6 +14,8 @@ _OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _SAMPLERS = {
     "tpe": "Optuna's tree-structured Parzen estimator (Akiba et al. 2019)",
     "random": "random sampling (Optuna, Akiba et al. 2019)",
+    "gp": "a Gaussian process (Optuna, Akiba et al. 2019)",
+    "qmc": "a scrambled Halton sequence (Owen 2017)",
 }
 
 
@@ -87,8 +89,11 @@ def _search(overview: Overview) -> list[str]:
     first = ", beginning with the literature's defaults" if search.get("start_with_defaults") else ""
     losses = listed([_loss(loss, overview) for loss in overview.losses])
     sentences = [f"{count(len(overview.losses), 'loss was', 'losses were')} compared: {losses}."]
+    budget = _number(search.get("trials_per_loss"), "trial")
+    shared = search.get("allocation") == "shared"
+    dealt = f"{budget} a loss in all, more to those that did well (Threshold Ascent, Streeter and Smith 2006)" if shared else budget
     sentences.append(
-        f"Each had a study of its own with a budget of {_number(search.get('trials_per_loss'), 'trial')}, proposed by "
+        f"Each had a study of its own with a budget of {dealt}, proposed by "
         f"{_SAMPLERS.get(str(search.get('sampler')), 'Optuna')}{first} and run by Ray Tune (Liaw et al. 2018)."
     )
     stop = search.get("early_stop")

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from data_utils.datasets import DATASETS
 from sweeps.record import SweepRecord, TrialRecord
 from sweeps.tracking.rows import to_target
 from sweeps.tracking.settings import run_id
@@ -126,6 +125,8 @@ def shown_trial(record: SweepRecord, verdict: Mapping[str, Any], which: str) -> 
 
 def page_without_places(page: str, record: SweepRecord) -> str:
     """Return the report's page without paths of this machine, notes about files, and the name of data that are the user's own."""
+    from data_utils.datasets import DATASETS  # half a second, for the page alone
+
     data, told = record.data, [*record.provenance.get("command", ()), *(record.recipe.get("data") or {}).values()]
     words = [word for word in (data.get("source"), *told, str(record.folder), str(record.folder.absolute())) if isinstance(word, str)]
     places = {part for word in words for part in (word, *word.split(" and ")) if "/" in part}

@@ -76,7 +76,7 @@ def test_tables_and_artifacts_arrive_and_no_place_does(record: SweepRecord, serv
     everything = b"".join([*server.bodies, *server.files.values()])
     (page,) = [content for name, content in server.files.items() if name.endswith("/index.html")]
     assert page.decode() == "<p>launched with --data ...; <td>own data</td>The data were own data (3 sections); <p>...</p>the answer"
-    for place in (SECRET, "/home/", str(record.folder.parent), os.uname().nodename, "c" * 40):
+    for place in (SECRET, "/home/", str(record.folder.parent), f'"{os.uname().nodename}"', "c" * 40):
         assert place.encode() not in everything, place
     assert not list(record.folder.glob("wandb/staging/*"))
 
