@@ -1,6 +1,7 @@
 """One run of W&B: opened, told and closed. With `media` and `artifacts` the only importer of wandb; every fault is raised to the caller."""
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - W&B imports it in the side thread, where it cannot be once the interpreter ends
 import contextlib
 import os
 import shutil
