@@ -133,4 +133,4 @@ class TrialWorker(tune.Trainable):
         if self._late is not None:
             self._late.close(timeout=60.0)
         if self._tracker is not None:
-            self._tracker.wait(timeout=60.0)
+            self._tracker.close()

@@ -1,6 +1,7 @@
 """What tracking keeps in a trial's folder: W&B's run directories and `wandb/record.json`, which says how far the run is."""
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from sweeps.record import read_json
 from sweeps.tracking.settings import TrackingSettings
 
 _RECORD = "wandb/record.json"
+LOST_FOR_S = 600.0
 
 
 def is_recorded(folder: Path) -> bool:
@@ -41,10 +43,16 @@ def ids_at_a_server(settings: TrackingSettings) -> set[str]:
 
 
 def mode_of_the_last(sweep_folder: Path, mode: str) -> str:
-    """Return `mode`, or offline where the run that was closed last is: a server that was lost is not waited for again at a sweep's end."""
-    records = sorted(sweep_folder.glob(f"*/*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
-    last = next((record for path in reversed(records) if (record := read_json(path)) and record.get("state") is not None), None)
-    return "offline" if mode == "online" and last is not None and last.get("mode") == "offline" else mode
+    """Return `mode`, or offline where that is what became of the last run, not long ago.
+
+    A server that one process has given up is not waited for by the others, nor at the sweep's end.
+    """
+    stamped = [(made[0], path) for path in sweep_folder.glob(f"*/*/{_RECORD}") if (made := stamp(path)) is not None]
+    if mode != "online" or not stamped:
+        return mode
+    made_ns, path = max(stamped)
+    lost = (read_json(path) or {}).get("mode") == "offline" and time.time() - made_ns / 1e9 < LOST_FOR_S
+    return "offline" if lost else mode
 
 
 def run_folders(settings: TrackingSettings, kind: str) -> list[Path]:

@@ -43,6 +43,8 @@ class TrackingSettings:
     """The trial's folder; W&B's files go into its `wandb`."""
     target: float | None = None
     """The membrane Dice of time/to_target_s, where the recipe gives a number: an automatic one is known when the sweep has ended."""
+    sweep_folder: Path | None = None
+    """The sweep's folder, whose other runs tell whether a server is lost."""
     init_timeout_s: float = 30.0
     """How long the side thread waits for a server before it switches to offline."""
     finish_timeout_s: float = 30.0
@@ -77,6 +79,7 @@ def settings_for(plan: TrialPlan) -> TrackingSettings:
         tags=tuple(dict.fromkeys(tags)),
         config=_configuration(plan, recipe),
         folder=plan.path,
+        sweep_folder=plan.path.parents[1],
         target=None if recipe.speed.target == "auto" else float(recipe.speed.target),
     )
 

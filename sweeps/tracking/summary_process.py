@@ -22,9 +22,11 @@ def main() -> None:
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     try:
         make(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
-    except Exception:
+    except Exception as error:  # noqa: BLE001 - whatever W&B raises is told in one line, and not followed by what it says on leaving
         end_children(os.getpid())
-        raise
+        sys.stderr.write(f"\n{type(error).__name__}: {' '.join(str(error).split())}\n")
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def make(folder: Path, mode: str, seconds: float) -> None:

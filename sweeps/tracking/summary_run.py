@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: the trial id of the summary, as it were
 NAME = "summary"
+#: how W&B tells a process to use its parent's service, with which it would not end
+_SERVICE = "WANDB_SERVICE"
 #: the share of the time that a server gets; the rest is for keeping the run on the disk
 ONLINE = 0.5
 
@@ -70,7 +72,7 @@ def _made(folder: Path, mode: str, seconds: float) -> str:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=os.environ | places,
+                env={name: value for name, value in os.environ.items() if name != _SERVICE} | places,
             )
         late = False
         try:

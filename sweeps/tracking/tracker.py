@@ -15,12 +15,13 @@ import math
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sweeps.plan import TrialPlan
 from sweeps.record import is_pending, read_json
 from sweeps.tracking.fallback import record
-from sweeps.tracking.folder import note, noted, stamp
+from sweeps.tracking.folder import mode_of_the_last, note, noted, stamp
 from sweeps.tracking.media import log_sections
 from sweeps.tracking.rows import RowTail, summary_of, wandb_names
 from sweeps.tracking.run import before_wandb_at_exit, close_run, define_metrics, open_run
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.5
 RESULT_GRACE_S = 3.0
 LATE_SCORES_S = 120.0
+CLOSE_S = 3.0
 EXIT_TIMEOUT_S = 20.0
 
 _open: list["Tracker"] = []
@@ -42,7 +44,7 @@ def tracker_for(plan: TrialPlan) -> "Tracker":
 
 
 class Tracker:
-    """The W&B run of one trial. Nothing here raises for W&B's sake, and only `wait` waits."""
+    """The W&B run of one trial. Nothing here raises for W&B's sake, and only `wait` and `close` wait."""
 
     def __init__(self, settings: TrackingSettings) -> None:
         self.settings = settings
@@ -51,7 +53,7 @@ class Tracker:
         self._pending_since: float | None = None
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._attempts = 0
+        self._attempts, self._new_attempt, self._given_up = 0, True, False
         self._old_result = stamp(settings.folder / "result.json")  # an earlier attempt's, which says nothing about this one
 
     def start(self, *, new_attempt: bool = True) -> None:
@@ -61,6 +63,7 @@ class Tracker:
         """
         if self.settings.mode == "disabled":
             return
+        self._new_attempt = new_attempt
         self._attempts = noted(self.settings).get("attempts", 0) + new_attempt
         for tracker in _open[:]:
             tracker._release(RESULT_GRACE_S)
@@ -89,6 +92,16 @@ class Tracker:
             self._thread.join(timeout)
         return self._thread is None or not self._thread.is_alive()
 
+    def close(self, timeout: float = CLOSE_S) -> None:
+        """Wait a moment for the run to be closed, at the end of a process. A server that is slower is given up for the whole sweep.
+
+        The same holds for what else is open in this process. The driver replays the runs (`sweeps.tracking.repair`).
+        """
+        self.wait(timeout)
+        for tracker in _open[:]:
+            note(tracker.settings, {"mode": "offline", "attempts": tracker._attempts, "state": None})
+            tracker._given_up = True
+
     def _release(self, grace_s: float) -> None:
         deadline = time.monotonic() + grace_s
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
@@ -107,8 +120,11 @@ class Tracker:
         return self._end
 
     def _work(self) -> None:
+        settings = self.settings
+        if self._new_attempt and settings.sweep_folder is not None:  # a replay is asked for, whatever became of the last run
+            settings = replace(settings, mode=mode_of_the_last(settings.sweep_folder, settings.mode))
         try:
-            record(self.settings, self._record)
+            record(settings, self._record)
         except Exception as error:  # noqa: BLE001 - whatever W&B does must not reach the trial
             logger.warning("W&B has no record of %s; the trial is unaffected (%s: %s)", self.settings.name, type(error).__name__, error)
         finally:
@@ -150,5 +166,5 @@ def _close_all() -> None:
     for tracker in _open[:]:
         tracker._release(0.0)
         tracker._pending_since = -math.inf  # late scores are not waited for any more
-    for tracker in _open[:]:
+    for tracker in [tracker for tracker in _open if not tracker._given_up]:
         tracker.wait(max(0.0, until - time.monotonic()))

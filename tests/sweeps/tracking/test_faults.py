@@ -149,6 +149,26 @@ def test_a_service_that_is_dropped_under_another_run_costs_that_one_nothing(tmp_
     assert server.epochs(sent_as(tmp_path / "a")) == [1] and server.epochs(sent_as(tmp_path / "b")) == [1, 2, 3]
 
 
+def test_a_process_that_ends_gives_a_silent_server_up_for_the_whole_sweep(tmp_path: Path, server: Received) -> None:
+    server.fault = Fault(kind="hang")
+    sweep = {"sweep_folder": tmp_path, "mode": "online"}
+    waiting = Tracker(settings(tmp_path / "trials" / "a", init_timeout_s=4.0, **sweep))
+    waiting.start()
+    for _ in range(100):
+        if server.failed:
+            break
+        threading.Event().wait(0.1)
+    waiting.close(timeout=0.2)
+    fallback.server_lost.clear()  # as in another process
+    met, other = len(server.failed), Tracker(settings(tmp_path / "finalists" / "b", **sweep))
+    other.start()
+    other.finish("complete", RESULT)
+    assert other.wait(60) and offline_run(tmp_path / "finalists" / "b")
+    assert len(server.failed) == met, "it was not asked"
+    waiting.finish("complete", RESULT)
+    assert waiting.wait(60) and is_in_state(tmp_path / "trials" / "a", "complete")
+
+
 @pytest.mark.parametrize("kind", [403, "cut"])
 def test_a_run_that_was_lost_in_the_middle_is_sent_again_under_its_own_id(kind: int | str, tmp_path: Path, server: Received) -> None:
     """As `sweeps report DIR --wandb` and another attempt do: only what the server lacks is sent."""
@@ -173,7 +193,7 @@ def test_a_run_that_was_lost_in_the_middle_is_sent_again_under_its_own_id(kind: 
 
 def test_an_offline_run_holds_each_epoch_once_after_a_kill_and_a_resume(tmp_path: Path, server: Received) -> None:
     folder = tmp_path / "focal-0000"
-    in_a_process(folder, "time.sleep(2); os.kill(os.getpid(), 9)")
+    in_a_process(folder, "os.kill(os.getpid(), 9)")
     (folder / "metrics.jsonl").write_text(json.dumps(row(1)) + "\n")  # the checkpoint was a row behind
     tracker = Tracker(settings(folder))
     tracker.start()

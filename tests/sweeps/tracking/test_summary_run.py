@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sweeps.record import SweepRecord, read_json
+from sweeps.record import SweepRecord
 from sweeps.tracking import summary_tables
 from sweeps.tracking.folder import mode_of_the_last
 from sweeps.tracking.repair import seconds_at_the_end
@@ -22,7 +22,7 @@ from sweeps.tracking.settings import run_id
 from sweeps.tracking.summary_run import SummaryRun, record_summary
 from tests.sweeps.tracking.published_sweep import SECRET, UUID, mark_as_sent, write_sweep
 from tests.sweeps.tracking.wandb_reports_server import wandb_reports_server
-from tests.sweeps.tracking.wandb_server import Fault, Received
+from tests.sweeps.tracking.wandb_server import Fault, Received, wandb_server
 
 NAME = run_id(UUID, "summary")
 WEIGHTS = b"weights of "
@@ -42,6 +42,15 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> SweepRecord:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
     monkeypatch.setenv("WANDB_API_KEY", "c" * 40)
     with wandb_reports_server() as (address, received, _):
+        monkeypatch.setenv("WANDB_BASE_URL", address)
+        yield received
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
+    """A server whose every answer can be a fault."""
+    monkeypatch.setenv("WANDB_API_KEY", "c" * 40)
+    with wandb_server() as (address, received):
         monkeypatch.setenv("WANDB_BASE_URL", address)
         yield received
 
@@ -91,12 +100,13 @@ def test_it_is_kept_offline_and_sent_whole_later(record: SweepRecord, server: Re
     assert kinds == {"run_table", "dataset", "model", "report"}
 
 
-def test_a_server_that_hangs_is_given_up_in_time_with_all_that_was_started(record: SweepRecord, server: Received) -> None:
-    server.fault = Fault(kind="hang")
+def test_a_server_that_hangs_is_given_up_in_time_with_all_that_was_started(record: SweepRecord, failing: Received) -> None:
+    failing.fault = Fault(kind="hang")
     begun = time.monotonic()
     made = record_summary(record.folder, mode="online", timeout_s=8.0)
     assert time.monotonic() - begun < 20.0
     assert made is None or made.mode == "offline"
+    assert failing.failed, "it was asked"
     started = [process.name() for process in psutil.Process().children(recursive=True)]
     assert "wandb-core" not in started
 
@@ -108,6 +118,13 @@ def test_without_a_verdict_or_with_wandb_off_there_is_none(tmp_path: Path, mode:
         (tmp_path / "verdict.json").write_text("{}")
     assert record_summary(tmp_path, mode=mode, timeout_s=10.0) is None
     assert not (tmp_path / "wandb").exists()
+
+
+def test_what_a_server_refuses_is_kept_offline_and_told(record: SweepRecord, failing: Received, caplog: pytest.LogCaptureFixture) -> None:
+    failing.fault = Fault(kind=403)
+    assert record_summary(record.folder, mode="online", timeout_s=60.0) == SummaryRun(run_id=NAME, mode="offline")
+    assert "online: CommError: " in caplog.text and "the server says 403" in caplog.text
+    assert len(list(record.folder.glob("wandb/*run-*"))) == 1
 
 
 def test_a_process_that_fails_is_told_in_its_last_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -158,7 +175,9 @@ def test_the_mode_at_a_sweeps_end_is_that_of_the_run_that_ended_last(record: Swe
         mark_as_sent(record, mode)
         assert mode_of_the_last(record.folder, "online") == mode
         assert mode_of_the_last(record.folder, "disabled") == "disabled"
-    assert read_json(record.trials[0].folder / "wandb" / "record.json")["mode"] == "offline"
+    for trial in record.trials:  # by now the server may be back
+        os.utime(trial.folder / "wandb" / "record.json", (time.time() - 3600,) * 2)
+    assert mode_of_the_last(record.folder, "online") == "online"
 
 
 @pytest.mark.parametrize(

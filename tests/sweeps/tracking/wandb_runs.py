@@ -92,6 +92,9 @@ if __name__ == "__main__":
     tracker = Tracker(settings(folder))
     tracker.start()
     append(folder, 1, 2)
+    while not list(folder.glob("wandb/*run-*/*.wandb")):
+        time.sleep(0.05)
+    time.sleep(0.5)  # the run is open
     {then}
 """
 
