@@ -10,7 +10,7 @@ from sweeps.verdict.contenders import gather, section
 def recorded_components(folder: Path) -> tuple[Components, str]:
     """Return the components of the objective's spread over a sweep's finalists, and the objective's name.
 
-    Raises NoSweep where the folder holds none, ValueError where its finalists are no full grid of losses, seeds and folds.
+    Raises NoSweep where the folder holds none, NoSpread where its finalists are no full grid of losses, seeds and folds.
     """
     record = load_results(folder)
     metric = str(section(record.recipe, "objective").get("metric", "membrane_dice"))

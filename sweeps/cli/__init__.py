@@ -31,6 +31,7 @@ EXIT_CODES = {
     "RecipeError": 2,
     "NameTaken": 2,
     "ChangedError": 2,
+    "NoSpread": 2,
     "NoSuchTrial": 2,
     "DataError": 3,
     "ClusterError": 4,

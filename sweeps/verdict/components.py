@@ -16,6 +16,10 @@ from sweeps.verdict.blocks import additive_residuals
 from sweeps.verdict.paired import Replicate
 
 
+class NoSpread(ValueError):
+    """A sweep's finalists do not tell where the spread of its scores comes from; the CLI exits with 2."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Components:
     """Standard deviations of a score's parts, in the score's unit."""
@@ -35,7 +39,7 @@ class Components:
 def components_of(values: Mapping[str, Mapping[Replicate, float]]) -> Components:
     """Return the components from each loss's scores by replicate: method of moments (Searle, Casella and McCulloch 1992, chapter 4).
 
-    The replicates must be a full grid of at least 2 losses x 2 seeds x 2 folds, else ValueError. A negative estimate is 0.
+    The replicates must be a full grid of at least 2 losses x 2 seeds x 2 folds, else NoSpread. A negative estimate is 0.
     """
     y_LSF = _grid(values)
     losses, seeds, folds = y_LSF.shape
@@ -75,7 +79,7 @@ def _grid(values: Mapping[str, Mapping[Replicate, float]]) -> np.ndarray:
     full = {(seed, fold) for seed in seeds for fold in folds}
     if len(values) < 2 or len(seeds) < 2 or len(folds) < 2 or any(set(scores) != full for scores in values.values()):
         told = ", ".join(f"{name} {len(scores)}" for name, scores in values.items())
-        raise ValueError(
+        raise NoSpread(
             f"variance components need every loss on a full grid of at least 2 seeds x 2 folds; all losses share {len(shared)} runs "
             f"(runs a loss: {told or 'none'}). Take a sweep whose finalists all ended, over two or more folds."
         )

@@ -1,14 +1,20 @@
 """The promises of a verdict, counted over simulated sweeps by the code that judges real ones."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from scipy import stats
+from typer.testing import CliRunner
 
 from sweeps.bench.verdict import Design, count_promises, judged, power_curve, simulate
 from sweeps.bench.verdict_tests import TESTS, compare_tests, holm_rejects, ours, simulated
-from sweeps.verdict.components import Components, components_of
+from sweeps.cli import app, exit_code_of
+from sweeps.verdict.components import Components, NoSpread, components_of
+from tests.sweeps.report.sample import make_record
 
 #: standard deviations of membrane Dice
 SPREAD = Components(fold=0.02, seed=0.003, loss_on_fold=0.004, rest=0.005, rest_by_loss=())
@@ -99,3 +105,26 @@ def test_names_and_units_change_nothing() -> None:
     scaled, _, _ = judged({name: {key: 100 * value for key, value in of.items()} for name, of in scores.items()}, DESIGNS[0])
     for pair, twin in zip(pairs, scaled, strict=True):
         assert (pair["p_holm"], 100 * pair["difference"]) == (pytest.approx(twin["p_holm"]), pytest.approx(twin["difference"]))
+
+
+def test_the_command_simulates_by_a_sweeps_own_spread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = make_record(tmp_path / "demo-001", losses=("bce", "dice", "iou"), trials=1, seeds=2, folds=2, epochs=2, pictures=False)
+    monkeypatch.setattr("sweeps.bench.verdict_spread.load_results", lambda folder: record)
+    words = ["bench", "verdict", str(record.folder), "--sweeps", "20"]
+    told = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert told.exit_code == 0 and told.stdout.startswith("spread: fold ")
+    assert told.stdout.count("| 3 seeds x 3 folds |") == 4 * (1 + len(TESTS)), "each scenario: its promises, and each test"
+    figure = tmp_path / "power.svg"
+    machine = CliRunner().invoke(app, [*words, "--json", "--figure", str(figure)], catch_exceptions=False)
+    rows = [json.loads(line) for line in machine.stdout.splitlines()]
+    assert {row["table"] for row in rows} == {"promises", "tests"} and len(rows) == 4 * 3 * (1 + len(TESTS))
+    drawn = "".join(ElementTree.parse(figure).getroot().itertext())
+    assert "10 seeds x 4 folds" in drawn and "true difference in membrane_dice" in drawn
+
+
+def test_a_sweep_on_one_fold_tells_no_spread_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = make_record(tmp_path / "demo-001", losses=("bce", "dice"), trials=1, seeds=3, folds=1, epochs=2, pictures=False)
+    monkeypatch.setattr("sweeps.bench.verdict_spread.load_results", lambda folder: record)
+    with pytest.raises(NoSpread, match="2 seeds x 2 folds.*bce 3, dice 3") as fault:
+        CliRunner().invoke(app, ["bench", "verdict", str(record.folder)], catch_exceptions=False)
+    assert exit_code_of(fault.value) == 2

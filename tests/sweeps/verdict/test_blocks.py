@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sweeps.verdict.blocks import ALIKE, additive_residuals, spread_of
-from sweeps.verdict.components import components_of
+from sweeps.verdict.components import NoSpread, components_of
 from sweeps.verdict.ranks import rank_losses
 from sweeps.verdict.ties import compare
 
@@ -115,7 +115,7 @@ def test_components_come_out_as_they_were_put_in():
 
 
 def test_components_need_a_full_grid_and_say_so():
-    with pytest.raises(ValueError, match="full grid of at least 2 seeds x 2 folds"):
+    with pytest.raises(NoSpread, match="full grid of at least 2 seeds x 2 folds"):
         components_of({"a": {(0, 0): 0.5, (1, 0): 0.5}, "b": {(0, 0): 0.5}})
 
 
