@@ -10,7 +10,7 @@ import torch
 
 from data_utils.batches import Normalisation
 from sweeps.record import load_results
-from sweeps.verdict.contenders import calibration_of, maximises, section
+from sweeps.verdict.contenders import calibration_of, maximises, objective_of
 from unet.checkpoint import CheckpointError, load_model
 from unet.folding import folded
 from unet.predict import Member
@@ -127,7 +127,7 @@ def _load(path: Path, device: torch.device) -> Loaded:
 def _best_finalists(folder: Path, number: int) -> list[Path]:
     """Return the weights of the best finalists; test scores choose nothing, so that they stay unbiased."""
     record = load_results(folder)
-    objective = str(section(record.recipe, "objective").get("metric", "membrane_dice"))
+    objective = objective_of(record)
     sign = -1.0 if maximises(objective) else 1.0
     ranked = []
     for trial in record.of(stage="finalist", state="complete"):

@@ -15,7 +15,7 @@ from sweeps.parameter_words import flat_words
 from sweeps.recipe.errors import RecipeError
 from sweeps.recipe.schema import Recipe
 from sweeps.space import Choice, Domain
-from sweeps.verdict.contenders import finite, maximises, section
+from sweeps.verdict.contenders import finite, maximises, objective_of, section
 
 if TYPE_CHECKING:
     from sweeps.record import SweepRecord
@@ -39,7 +39,7 @@ TIE_RULE = (
 )
 _SOURCES = {
     "seeds": "the standard deviation between seeds of one loss on one fold",
-    "floor": "the difference between two names of one loss, over the square root of 2",
+    "floor": "the difference between two names of one loss, brought to that of single runs",
     "scatter": "the scatter of the trials about the smooth surface, as there are no repeats",
 }
 #: own parameters that are looked at together, where a loss has both
@@ -84,7 +84,7 @@ def _of_loss(record: SweepRecord, recipe: Recipe, loss: str, verdict: Mapping[st
     from sweeps.search.standing import standings
 
     space = space_of(recipe, loss)
-    metric = str(section(record.recipe, "objective").get("metric", "membrane_dice"))
+    metric = objective_of(record)
     asked = record.of(loss=loss, stage="search")
     counted = [told for told in standings(asked, metric) if set(space) <= set(told.trial.suggestion)]
     told: dict[str, Any] = {"space": {name: domain.as_dict() for name, domain in space.items()}}
@@ -156,9 +156,11 @@ def _surface(surface: Surface) -> dict[str, Any]:
 
 def _noise(verdict: Mapping[str, Any], surface: Surface | None) -> dict[str, Any] | None:
     """Return the standard deviation of a single training, from the best source that there is."""
-    floor = finite(section(verdict, "noise_floor").get("value"))
+    repeats = section(verdict, "noise_floor")
+    # a difference of two means of n runs each has standard deviation s sqrt(2 / n)
+    floor = (finite(repeats.get("value")) or 0.0) * math.sqrt((finite(repeats.get("replicates")) or 1.0) / 2)
     scatter = None if surface is None else surface.sd * surface.settings.noise
-    for source, value in (("seeds", finite(verdict.get("seed_spread"))), ("floor", floor and floor / math.sqrt(2)), ("scatter", scatter)):
+    for source, value in (("seeds", finite(verdict.get("seed_spread"))), ("floor", floor), ("scatter", scatter)):
         if value:
             return {"value": value, "source": source, "words": _SOURCES[source]}
     return None

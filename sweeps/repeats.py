@@ -15,13 +15,18 @@ def repeat_numbers(losses: Mapping[str, Any]) -> dict[str, int]:
     """Return for each name of a recipe's `losses` how many names before it have the same entry; 0 for the first."""
     seen: Counter[str] = Counter()
     numbers = {}
-    for name, entry in losses.items():
-        # `bce: {}` is the loss bce, as `again: {loss: bce}` is
-        told = {"loss": name} | dict(entry) if isinstance(entry, Mapping) else {"loss": name, "entry": entry}
-        key = json.dumps(told, sort_keys=True, default=str)
-        numbers[name] = seen[key]
-        seen[key] += 1
+    for name, first in first_names(losses).items():
+        numbers[name] = seen[first]
+        seen[first] += 1
     return numbers
+
+
+def first_names(losses: Mapping[str, Any]) -> dict[str, str]:
+    """Return for each name of a recipe's `losses` the first name with the same entry: itself, where it is no repeat."""
+    firsts: dict[str, str] = {}
+    # `bce: {}` is the loss bce, as `again: {loss: bce}` is
+    told = {name: {"loss": name} | (dict(entry) if isinstance(entry, Mapping) else {"entry": entry}) for name, entry in losses.items()}
+    return {name: firsts.setdefault(json.dumps(entry, sort_keys=True, default=str), name) for name, entry in told.items()}
 
 
 def seed_of(number: int, *, first: int, seeds: int, repeat: int) -> int:

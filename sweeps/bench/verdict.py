@@ -65,27 +65,36 @@ def simulate(
 ) -> Scores:
     """Return one simulated sweep's scores. `shifts` are true advantages of the first losses; `twins`: the first two are one loss.
 
-    Twins share what the loss does on each fold and differ in the rest. `tails` > 2 draws from Student's t with so many degrees of
-    freedom, scaled to the same variance.
+    Twins share what the loss does on each fold, and how far it strays; as a repeat in a sweep does, the second has seeds of its own.
+    `tails` > 2 draws from Student's t with so many degrees of freedom, scaled to the same variance.
     """
 
     def draw(*shape: int) -> np.ndarray:
         return rng.standard_t(tails, shape) * math.sqrt((tails - 2) / tails) if tails else rng.standard_normal(shape)
 
     losses, seeds, folds = design.losses, design.seeds, design.folds
-    on_fold_LF = components.loss_on_fold * draw(losses, folds)
+    on_fold_L, rest_L = (of_losses(components, part, losses) for part in ("loss_on_fold", "rest"))
+    if twins:
+        on_fold_L[1], rest_L[1] = on_fold_L[0], rest_L[0]
+    on_fold_LF = on_fold_L[:, None] * draw(losses, folds)
+    seed_LSF = np.repeat(components.seed * draw(1, seeds, folds), losses, axis=0)
     if twins:
         on_fold_LF[1] = on_fold_LF[0]
-    rest_L = np.resize(components.rest_by_loss or (components.rest,), losses)
+        seed_LSF[1] = components.seed * draw(seeds, folds)
     rest_LSF = rest_L[:, None, None] * draw(losses, seeds, folds)
-    shared_SF = components.fold * draw(1, folds) + components.seed * draw(seeds, folds)
     truth_L = np.zeros(losses)
     truth_L[: len(shifts)] = shifts
-    y_LSF = LEVEL + truth_L[:, None, None] + shared_SF + on_fold_LF[:, None, :] + rest_LSF
+    y_LSF = LEVEL + truth_L[:, None, None] + components.fold * draw(1, 1, folds) + seed_LSF + on_fold_LF[:, None, :] + rest_LSF
     return {
         f"loss {loss}": {(seed, fold): float(y_LSF[loss, seed, fold]) for fold in range(folds) for seed in range(seeds)}
         for loss in range(losses)
     }
+
+
+def of_losses(components: Components, part: str, losses: int) -> np.ndarray:
+    """Return loss_on_fold or rest loss by loss: as the components have it, the list repeated or cut; else the same for all."""
+    by_loss = components.on_fold_by_loss if part == "loss_on_fold" else components.rest_by_loss
+    return np.resize(np.array(by_loss or (getattr(components, part),), dtype=float), losses)
 
 
 def judged(scores: Scores, design: Design) -> tuple[list[dict[str, Any]], list[list[str]], bool]:
@@ -93,13 +102,13 @@ def judged(scores: Scores, design: Design) -> tuple[list[dict[str, Any]], list[l
     order = sorted(scores, key=lambda name: (-math.fsum(scores[name].values()), name))
     pairs, spread = compare({name: scores[name] for name in order}, maximise=True, by_fold=design.by_fold)
     judge(pairs, None, maximise=True)
-    return pairs, tie_groups(order, pairs), spread.together
+    return pairs, tie_groups(order, pairs, {}), spread.together
 
 
 def count_promises(design: Design, components: Components, *, sweeps: int, seed: int = 0, tails: int = 0) -> Promises:
     """Simulate `sweeps` sweeps for each promise and count."""
     rng = np.random.default_rng(seed)
-    alone, among = replace(design, losses=2), replace(design, losses=design.losses + 1)
+    alone, among = replace(design, losses=2), replace(design, losses=design.losses + 2)
 
     def ties(of: Design) -> float:
         tied = 0

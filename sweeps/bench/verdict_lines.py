@@ -11,7 +11,7 @@ from sweeps.verdict.components import Components
 
 DESIGNS = (Design(seeds=3, folds=3), Design(seeds=5, folds=4), Design(seeds=10, folds=4))
 RESTLESS = 3.0
-"""How many times the rest of the other losses one loss has, where losses stray unequally."""
+"""How many times the others' spread one loss has, where losses stray unequally: its runs', or what folds do to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +24,17 @@ class Scenario:
 
 
 def scenarios(components: Components, losses: int = 6) -> tuple[Scenario, ...]:
-    """Return the recorded spread with losses alike, as recorded loss by loss, with one restless loss, and with heavy tails."""
+    """Return the recorded spread with losses alike, as recorded by loss, one loss restless, one unsteady over folds, and heavy tails."""
     alike = replace(components, rest_by_loss=())
     restless = replace(alike, rest_by_loss=(components.rest,) * (losses - 1) + (RESTLESS * components.rest,))
+    # where the recorded sweep shows none of it, a loss that is unsteady over folds strays from them as far as a single run does
+    on_fold = components.loss_on_fold or components.rest
+    unsteady = replace(alike, loss_on_fold=on_fold, on_fold_by_loss=(on_fold,) * (losses - 1) + (RESTLESS * on_fold,))
     return (
         Scenario(name="alike", components=alike),
         Scenario(name="as recorded, loss by loss", components=components),
         Scenario(name="one restless loss", components=restless),
+        Scenario(name="one loss unsteady over folds", components=unsteady),
         Scenario(name="heavy tails (t, 4 df)", components=alike, tails=4),
     )
 

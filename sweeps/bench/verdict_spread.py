@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sweeps.record import load_results
 from sweeps.verdict.components import Components, components_of
-from sweeps.verdict.contenders import gather, section
+from sweeps.verdict.contenders import gather, objective_of
 
 
 def recorded_components(folder: Path) -> tuple[Components, str]:
@@ -13,5 +13,5 @@ def recorded_components(folder: Path) -> tuple[Components, str]:
     Raises NoSweep where the folder holds none, NoSpread where its finalists are no full grid of losses, seeds and folds.
     """
     record = load_results(folder)
-    metric = str(section(record.recipe, "objective").get("metric", "membrane_dice"))
+    metric = objective_of(record)
     return components_of({contender.loss: contender.values(metric) for contender in gather(record, metric).contenders}), metric

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 from scipy import special
 
-from sweeps.bench.verdict import Design, simulate
+from sweeps.bench.verdict import Design, of_losses, simulate
 from sweeps.verdict.blocks import ALIKE
 from sweeps.verdict.components import Components
 from sweeps.verdict.paired import ALPHA
@@ -99,15 +99,21 @@ def blocks_together(y: np.ndarray, pairs: Pairs) -> np.ndarray:
 
 
 def ours(y: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """The spread from all losses together where Levene's test finds them alike, else each pair alone: the verdict's."""
-    apart = levene(y) < ALIKE
+    """The spread from all losses together where Levene's tests find them alike, else each pair alone: the verdict's."""
+    apart = alike(y) < ALIKE
     return np.where(apart[:, None], t_over_folds(y, pairs), blocks_together(y, pairs))
 
 
-def levene(y: np.ndarray) -> np.ndarray:
-    """p of the losses straying alike, from what is left of each run when losses and seeds are taken out fold by fold."""
+def alike(y: np.ndarray) -> np.ndarray:
+    """p of the losses straying alike: over folds, and over runs when losses and seeds are taken out fold by fold; the smaller doubled."""
     left = y - y.mean(axis=2, keepdims=True) - y.mean(axis=1, keepdims=True) + y.mean(axis=(1, 2), keepdims=True)
-    away = np.abs(left).reshape(*y.shape[:2], -1)
+    cells = y.mean(axis=2)
+    over = cells - cells.mean(axis=1, keepdims=True) - cells.mean(axis=2, keepdims=True) + cells.mean(axis=(1, 2), keepdims=True)
+    return np.minimum(1.0, 2 * np.minimum(_levene(left), _levene(over)))
+
+
+def _levene(left: np.ndarray) -> np.ndarray:
+    away = np.abs(left).reshape(*left.shape[:2], -1)
     losses, runs = away.shape[1:]
     means = away.mean(axis=2)
     between = runs * ((means - means.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) / (losses - 1)
@@ -139,8 +145,9 @@ def simulated(design: Design, components: Components, sweeps: int, *, seed: int,
     """Return simulated sweeps without a true difference: (sweeps, losses, seeds, folds)."""
     rng = np.random.default_rng(seed)
     whole = replace(design, losses=sweeps * design.losses)  # one draw for all; folds and seeds are drawn for each sweep below
-    shared = replace(components, rest=0.0, rest_by_loss=(), loss_on_fold=0.0)
-    own = replace(components, fold=0.0, seed=0.0)
+    shared = replace(components, rest=0.0, rest_by_loss=(), loss_on_fold=0.0, on_fold_by_loss=())
+    by_loss = {part: tuple(np.tile(of_losses(components, part, design.losses), sweeps)) for part in ("loss_on_fold", "rest")}
+    own = replace(components, fold=0.0, seed=0.0, rest_by_loss=by_loss["rest"], on_fold_by_loss=by_loss["loss_on_fold"])
     y = _array(simulate(whole, own, rng, tails=tails), whole).reshape(sweeps, design.losses, design.seeds, design.folds)
     return y + np.stack(
         [_array(simulate(replace(design, losses=1), shared, rng, tails=tails), replace(design, losses=1)) for _ in range(sweeps)]

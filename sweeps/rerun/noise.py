@@ -15,7 +15,7 @@ from typing import Any
 from scipy import special
 
 from sweeps.record import SweepRecord, TrialRecord, read_json
-from sweeps.verdict.contenders import SCORES, finite, gather, score_of, section
+from sweeps.verdict.contenders import SCORES, finite, gather, objective_of, score_of, section
 from sweeps.verdict.paired import ALPHA, Estimate, estimate, pooled_sd
 
 RULE = (
@@ -59,7 +59,7 @@ def noise_of(record: SweepRecord) -> Noise:
     """Return the noise that a sweep shows; a sweep without finalists shows none."""
     from unet.metrics import METRICS
 
-    objective = str(section(record.recipe, "objective").get("metric", "membrane_dice"))
+    objective = objective_of(record)
     field = gather(record, objective)
     cells: dict[str, list[Estimate]] = {metric: [] for metric in METRICS}
     for contender in field.contenders if field.stage == "finalist" else ():

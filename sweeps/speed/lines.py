@@ -10,7 +10,7 @@ from sweeps.record import load_results
 from sweeps.speed.loss_cost import loss_cost
 from sweeps.speed.loss_times import FILE, measure_again
 from sweeps.speed.standing import FASTEST, TIED
-from sweeps.verdict.contenders import gather, section
+from sweeps.verdict.contenders import gather, objective_of
 
 
 def speed_lines(folder: Path, *, seconds: float, device: str, as_json: bool) -> Iterator[str]:
@@ -25,7 +25,7 @@ def speed_lines(folder: Path, *, seconds: float, device: str, as_json: bool) -> 
         raise DataError(str(error)) from error
     if stored["reason"]:
         raise DataError(f"{folder}: {stored['reason']}; {FILE} is as it was")
-    found = loss_cost(stored, gather(record, str(section(record.recipe, "objective").get("metric", "membrane_dice"))).contenders)
+    found = loss_cost(stored, gather(record, objective_of(record)).contenders)
     if as_json:
         yield json.dumps({"bench": "loss", "results": str(folder)} | found)
         return

@@ -16,7 +16,7 @@ from typing import Any
 from sweeps.folder import write_json
 from sweeps.record import SweepRecord, read_json
 from sweeps.speed.rounds import OVERTIME
-from sweeps.verdict.contenders import Contender, gather, section
+from sweeps.verdict.contenders import Contender, gather, objective_of, section
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def measure_again(record: SweepRecord, *, budget_s: float, device: str = "auto")
 
 def request_of(record: SweepRecord) -> dict[str, Any]:
     """Return what is to be measured: the ranked losses as they were built, at the sweep's batch and crop."""
-    field = gather(record, str(section(record.recipe, "objective").get("metric", "membrane_dice")))
+    field = gather(record, objective_of(record))
     crops, train = section(record.recipe, "data"), section(record.recipe, "train")
     return {
         "losses": {c.loss: {"function": c.function, "parameters": built} for c in field.contenders if (built := _built(c)) is not None},

@@ -7,6 +7,7 @@ from typing import Any
 
 from scipy import stats
 
+from sweeps.repeats import first_names
 from sweeps.verdict.contenders import Contender
 from sweeps.verdict.paired import ALPHA, Replicate, differences
 
@@ -14,21 +15,22 @@ Logs = Mapping[Replicate, float]
 """The logarithm of a clock, by run."""
 
 
-def run_to_run(logs: Sequence[Logs], units: int) -> dict[str, Any] | None:
-    """Return the A/A row of split runs: how far the means of `units` runs of one loss lie from those of other runs of it; None without any.
+def run_to_run(logs: Sequence[Logs], runs: int) -> dict[str, Any] | None:
+    """Return the A/A row of split runs: how far the means of `runs` runs of one loss lie from those of other runs of it; None without any.
 
     s is the standard deviation of the logarithms within a loss and fold (within a loss where every fold has one run), pooled over all;
-    the row's half width is t_{.975, f} s sqrt(2 / units), f the degrees of freedom: the interval of a difference that is none.
+    the row's half width is t_{.975, f} s sqrt(2 / runs), f the degrees of freedom: the interval of a difference that is none. What a fold
+    does to a loss is not in it: this is the noise of the clock, and the test over folds counts the rest.
     """
-    cells = [cell for runs in logs for cell in _by_fold(runs)]
+    cells = [cell for of_loss in logs for cell in _by_fold(of_loss)]
     kind = "runs of one loss on one fold against each other"
     if not any(len(cell) > 1 for cell in cells):
-        cells, kind = [list(runs.values()) for runs in logs], "runs of one loss against each other"
+        cells, kind = [list(of_loss.values()) for of_loss in logs], "runs of one loss against each other"
     freedom = sum(len(cell) - 1 for cell in cells if cell)
-    if freedom < 1 or units < 1:
+    if freedom < 1 or runs < 1:
         return None
     squares = math.fsum((value - math.fsum(cell) / len(cell)) ** 2 for cell in cells for value in cell)
-    half = float(stats.t.isf(ALPHA / 2, freedom)) * math.sqrt(squares / freedom) * math.sqrt(2 / units)
+    half = float(stats.t.isf(ALPHA / 2, freedom)) * math.sqrt(squares / freedom) * math.sqrt(2 / runs)
     return noise_row(half, kind=kind, n=freedom)
 
 
@@ -38,11 +40,10 @@ def _by_fold(runs: Logs) -> list[list[float]]:
 
 def twins(losses: Mapping[str, Any], order: Sequence[Contender], logs: Mapping[str, Logs]) -> dict[str, Any] | None:
     """Return the A/A row of one configuration under two names: the largest of their paired differences; None without such names."""
-    entries = {name: {"loss": name} | dict(entry) for name, entry in losses.items() if isinstance(entry, Mapping)}
-    found = []
+    first, found = first_names(losses), []
     for a, b in combinations(order, 2):
         paired = differences(logs.get(a.loss, {}), logs.get(b.loss, {}))
-        same = a.loss in entries and entries[a.loss] == entries.get(b.loss) and a.trials[0].suggestion == b.trials[0].suggestion
+        same = first.get(a.loss, a.loss) == first.get(b.loss, b.loss) and a.trials[0].suggestion == b.trials[0].suggestion
         if same and paired:
             found.append((abs(math.fsum(paired.values()) / len(paired)), a.loss, b.loss, len(paired)))
     if not found:

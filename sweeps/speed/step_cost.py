@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.speed.noise import margin, run_to_run, twins, widest
 from sweeps.speed.standing import Entry, answer, exp, no_answer
+from sweeps.verdict.blocks import adjusted_means
 from sweeps.verdict.contenders import Contender, curve_of, finite, section
 from sweeps.verdict.paired import Estimate, Replicate, differences, estimate
 
@@ -37,9 +38,9 @@ def hardware_of(trial: "TrialRecord") -> Hardware:
 def step_cost(losses: Mapping[str, Any], order: Sequence[Contender], *, by_fold: bool) -> dict[str, Any]:
     """Return the answer; `reason` says why there is none.
 
-    A loss's value is the median over its runs of their milliseconds a step, its ratio that to the smallest, with the interval of the
-    paired mean over common seeds and folds. Only runs on like hardware count: of several kinds, the one on which most losses ran, and most
-    runs. It ties with the fastest unless the paired t test of the logarithms, corrected by `corrected_for_choice`, says otherwise and the
+    A loss's value is the median over its runs of their milliseconds a step. The fastest has the smallest mean logarithm, adjusted for runs
+    that are missing; a ratio to it is the geometric mean over common seeds and folds, with its interval. Only runs on like hardware count:
+    of several kinds, the one on which most losses ran, and most runs. It ties with the fastest unless the paired t test of the logarithms, corrected by `corrected_for_choice`, says otherwise and the
     two lie further apart than two means of one loss's own runs do (`run_to_run`; where one configuration ran under two names, at least as
     far as those).
 
@@ -59,12 +60,12 @@ def step_cost(losses: Mapping[str, Any], order: Sequence[Contender], *, by_fold:
     like = max(places, key=lambda place: (sum(any(p == place for p, _ in runs.values()) for runs in clocks.values()), places[place]))
     logs = {loss: {key: math.log(pace) for key, (place, pace) in runs.items() if place == like} for loss, runs in clocks.items()}
     logs = {loss: runs for loss, runs in logs.items() if runs}
-    first = min(logs, key=lambda loss: (statistics.median(logs[loss].values()), loss))
+    means = adjusted_means(logs, by_fold=by_fold)
+    first = min(logs, key=lambda loss: (means[loss], loss))
     apart = {loss: None if loss == first else estimate(differences(runs, logs[first]), by_fold=by_fold) for loss, runs in logs.items()}
-    units = min((test.n for test in apart.values() if test), default=0)
-    noise = widest(run_to_run(list(logs.values()), units), twins(losses, order, logs))
-    fastest = statistics.median(logs[first].values())
-    entries = [_entry(loss, runs, apart[loss], fastest) for loss, runs in logs.items()]
+    common = min((len(differences(runs, logs[first])) for loss, runs in logs.items() if loss != first), default=0)
+    noise = widest(run_to_run(list(logs.values()), common), twins(losses, order, logs))
+    entries = [_entry(loss, runs, apart[loss]) for loss, runs in logs.items()]
     found = answer(UNIT, entries, noise=noise, margin=margin(noise), note=_note(like, places, logs, order))
     memory = {contender.loss: _peak_memory(contender) for contender in order}
     for row in found["rows"]:
@@ -77,10 +78,9 @@ def _clocks(contender: Contender) -> dict[Replicate, tuple[Hardware, float]]:
     return {key: (place, pace) for key, (place, pace) in found.items() if pace is not None}
 
 
-def _entry(loss: str, logs: Mapping[Replicate, float], apart: Estimate | None, fastest: float) -> Entry:
+def _entry(loss: str, logs: Mapping[Replicate, float], apart: Estimate | None) -> Entry:
     times = tuple(1000 * math.exp(value) for value in logs.values())
-    ratio = math.exp(statistics.median(logs.values()) - fastest)
-    low, high = (None, None) if apart is None else (exp(apart.low), exp(apart.high))
+    ratio, low, high = (1.0, None, None) if apart is None else (exp(apart.mean), exp(apart.low), exp(apart.high))
     n = len(times) if apart is None else apart.n
     return Entry(loss=loss, value=statistics.median(times), ratio=ratio, low=low, high=high, n=n, values=times, apart=apart)
 

@@ -2,8 +2,8 @@
 
     score = loss + fold + seed within fold + loss on fold + rest
 
-What a fold or a seed does to all losses alike drops out of paired differences; loss on fold and the rest do not. Used to say what a design
-can find, and to simulate sweeps like a recorded one (sweeps.bench.verdict).
+What a fold or a seed does to all losses alike drops out of paired differences; loss on fold and the rest do not. With them sweeps like a
+recorded one are simulated (sweeps.bench.verdict).
 """
 
 import math
@@ -34,6 +34,8 @@ class Components:
     """Of a single run: what is left."""
     rest_by_loss: tuple[float, ...]
     """The rest, loss by loss, where losses stray unequally."""
+    on_fold_by_loss: tuple[float, ...] = ()
+    """The loss on a fold, loss by loss, in simulations where some are less steady than others; a sweep's few folds cannot tell it."""
 
 
 def components_of(values: Mapping[str, Mapping[Replicate, float]]) -> Components:

@@ -10,14 +10,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sweeps.repeats import first_names
 from sweeps.speed.answers import speed_of
-from sweeps.verdict.contenders import SCORES, TUNED, Contender, Field, calibration_of, gather, maximises, section
+from sweeps.verdict.blocks import adjusted_means
+from sweeps.verdict.contenders import SCORES, TUNED, Contender, Field, calibration_of, gather, maximises, objective_of, section
 from sweeps.verdict.paired import Estimate, estimate
 from sweeps.verdict.ranks import critical_difference
 from sweeps.verdict.sanity import against_no_network
 from sweeps.verdict.sentence import write_sentence
-from sweeps.verdict.ties import GROUPS_RULE, judge, noise_floor, paired_losses, seed_spread, smallest_findable, tie_groups, told_test
-from sweeps.verdict.time_to_target import as_fast, choose_target, clocks_of, quality_time_front, typical_run
+from sweeps.verdict.ties import (
+    GROUPS_RULE,
+    judge,
+    noise_floor,
+    paired_losses,
+    seed_spread,
+    settled,
+    smallest_findable,
+    tie_groups,
+    told_test,
+)
+from sweeps.verdict.time_to_target import choose_target, clocks_of, quality_time_front, typical_run
 
 if TYPE_CHECKING:
     from sweeps.record import SweepRecord, TrialRecord
@@ -25,30 +37,33 @@ if TYPE_CHECKING:
 
 def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
     """Return the content of verdict.json: plain data without NaN or infinity (null instead)."""
-    objective = str(section(record.recipe, "objective").get("metric", "membrane_dice"))
+    objective = objective_of(record)
     maximise = maximises(objective)
     field = gather(record, objective)
     by_fold = len({trial.fold for contender in field.contenders for trial in contender.trials}) > 1
     scores = {contender.loss: _scores(contender, objective, by_fold) for contender in field.contenders}
-    order = sorted(field.contenders, key=lambda item: ((-1.0 if maximise else 1.0) * (scores[item.loss][objective].mean or 0.0), item.loss))
-    compared = _compared(record, order, objective, maximise=maximise, by_fold=by_fold)
+    means = adjusted_means({contender.loss: contender.values(objective) for contender in field.contenders}, by_fold=by_fold)
+    order, compared = _compared(record, field.contenders, means, objective, maximise=maximise, by_fold=by_fold)
     target = choose_target(record.recipe, record.sanity, order)
     rows = [_row(record, contender, scores[contender.loss], compared["groups"], target["value"]) for contender in order]
+    for row in rows:
+        row["adjusted_mean"] = means[row["loss"]]
+    speed = speed_of(record, order, target, by_fold=by_fold)
     verdict = {
         "schema": 1,
         "sentence": "",
         "stage": field.stage,
         "objective": {"metric": objective, "goal": "maximise" if maximise else "minimise"},
         "best": _best(order, rows, compared["groups"], objective),
-        **_fastest(order, rows, target, by_fold=by_fold),
+        **_fastest(order, rows, target, speed),
         "ranking": rows,
         **compared,
         "target": target,
         **_front(rows, objective, maximise=maximise),
-        "speed": speed_of(record, order, target, by_fold=by_fold),
+        "speed": speed,
         "sanity": [dict(row) for row in record.sanity],
         "missing": list(field.missing),
-        "gaps": _gaps(field, order, compared["pairs"]),
+        "gaps": _gaps(field, rows, compared["pairs"], objective),
         **against_no_network(record, order, rows, objective, maximise=maximise),
         "runs": _runs(record),
     }
@@ -56,18 +71,27 @@ def compute_verdict(record: "SweepRecord") -> dict[str, Any]:
     return _plain(verdict)
 
 
-def _compared(record: "SweepRecord", order: Sequence[Contender], objective: str, *, maximise: bool, by_fold: bool) -> dict[str, Any]:
-    """Return the verdict's parts that compare losses with each other."""
-    pairs, spread = paired_losses(order, objective, maximise=maximise, by_fold=by_fold)
-    floor = noise_floor(section(record.recipe, "losses"), order, pairs)
+def _compared(
+    record: "SweepRecord", contenders: Sequence[Contender], means: Mapping[str, float], objective: str, *, maximise: bool, by_fold: bool
+) -> tuple[list[Contender], dict[str, Any]]:
+    """Return the losses in their order, and the verdict's parts that compare them with each other."""
+    losses, named = section(record.recipe, "losses"), {contender.loss: contender for contender in contenders}
+    ranked = sorted(named, key=lambda name: ((-1.0 if maximise else 1.0) * means[name], name))
+    pairs, spread = paired_losses([named[name] for name in ranked], objective, maximise=maximise, by_fold=by_fold)
+    floor = noise_floor(losses, contenders, pairs)
     judge(pairs, floor, maximise=maximise)
-    return {
+    if (better := settled(ranked, pairs)) != ranked:  # the same pairs, told the other way round
+        ranked = better
+        pairs, spread = paired_losses([named[name] for name in ranked], objective, maximise=maximise, by_fold=by_fold)
+        judge(pairs, floor, maximise=maximise)
+    order = [named[name] for name in ranked]
+    return order, {
         "pairs": pairs,
         "test": told_test(pairs, spread),
         "critical_difference": critical_difference(order, objective, maximise=maximise, by_fold=by_fold),
-        "groups": tie_groups([contender.loss for contender in order], pairs),
+        "groups": tie_groups(ranked, pairs, first_names(losses)),
         "groups_rule": GROUPS_RULE,
-        "smallest_difference": smallest_findable(pairs),
+        "smallest_difference": smallest_findable(pairs, floor),
         "seed_spread": seed_spread(order, objective),
         "noise_floor": floor,
     }
@@ -84,6 +108,7 @@ def _row(
     record: "SweepRecord", contender: Contender, scores: Mapping[str, Estimate], groups: Sequence[Sequence[str]], target: float | None
 ) -> dict[str, Any]:
     trials = [trial for trial in record.trials if trial.loss == contender.loss]
+    first = first_names(section(record.recipe, "losses")).get(contender.loss, contender.loss)
     told = {metric: {key: getattr(found, key) for key in ("mean", "low", "high", "n", "unit", "sd")} for metric, found in scores.items()}
     for metric, found in told.items():
         found["low"], found["high"] = _within(metric, found["low"]), _within(metric, found["high"])
@@ -91,6 +116,7 @@ def _row(
     return {
         "loss": contender.loss,
         "function": contender.function,
+        "repeat_of": None if first == contender.loss else first,
         "params": contender.parameters,
         "trials": sum(trial.stage == "search" for trial in trials),
         "failed": sum(trial.state == "failed" for trial in trials),
@@ -115,6 +141,12 @@ def _within(metric: str, bound: float | None) -> float | None:
 _TOLD = ("loss", "function", "params", "scores", "tuned", "seconds", "steps", "group")
 
 
+def _others(names: Sequence[str], loss: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names without the loss itself and its repeats: that a loss ties with itself is no doubt about it."""
+    first = {row["loss"]: row["repeat_of"] or row["loss"] for row in rows}
+    return [name for name in names if first[name] != first[loss]]
+
+
 def _best(
     order: Sequence[Contender], rows: Sequence[Mapping[str, Any]], groups: Sequence[Sequence[str]], objective: str
 ) -> dict[str, Any] | None:
@@ -128,22 +160,22 @@ def _best(
 
     # the run whose weights stand for the loss is chosen on calibration sections: by its test score it would be the luckiest
     run = max(order[0].trials, key=calibrated)
-    return {key: rows[0][key] for key in _TOLD} | {"trial": run.trial_id, "ties": [name for name in groups[0] if name != order[0].loss]}
+    return {key: rows[0][key] for key in _TOLD} | {"trial": run.trial_id, "ties": _others(groups[0], order[0].loss, rows)}
 
 
-def _fastest(order: Sequence[Contender], rows: Sequence[Mapping[str, Any]], target: Mapping[str, Any], *, by_fold: bool) -> dict[str, Any]:
-    """Return `fastest`, the loss with the smallest median seconds to the target, and where there is none, `fastest_reason`."""
-    if not order or target["value"] is None:
-        return {"fastest": None, "fastest_reason": "nothing has been measured" if not order else target["rule"]}
-    medians = [row["seconds"]["to_target"]["median"] for row in rows]
-    first = min(range(len(rows)), key=lambda index: (medians[index], rows[index]["loss"]))
-    if not math.isfinite(medians[first]):
-        why = f"no loss reaches membrane Dice {target['value']:.4f} on its calibration sections in the median of its runs"
-        return {"fastest": None, "fastest_reason": why}
-    others = [contender for contender in order if contender is not order[first]]
-    ties = as_fast(order[first], others, target["value"], by_fold=by_fold)
-    trial = typical_run(order[first], target["value"]).trial_id
-    return {"fastest": {key: rows[first][key] for key in _TOLD} | {"trial": trial, "ties": ties}, "fastest_reason": None}
+def _fastest(
+    order: Sequence[Contender], rows: Sequence[Mapping[str, Any]], target: Mapping[str, Any], speed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return `fastest`, the loss that is soonest at the target by train seconds, and where there is none, `fastest_reason`."""
+    found = speed["to_target"]["seconds"]
+    if not order or target["value"] is None or found["fastest"] is None:
+        return {"fastest": None, "fastest_reason": found["reason"] if order else "nothing has been measured"}
+    row = next(row for row in rows if row["loss"] == found["fastest"])
+    contender = next(contender for contender in order if contender.loss == found["fastest"])
+    trial = typical_run(contender, target["value"]).trial_id
+    return {"fastest": {key: row[key] for key in _TOLD} | {"trial": trial, "ties": _others(found["ties"], row["loss"], rows)}} | {
+        "fastest_reason": None
+    }
 
 
 def _front(rows: Sequence[Mapping[str, Any]], objective: str, *, maximise: bool) -> dict[str, Any]:
@@ -158,16 +190,18 @@ def _front(rows: Sequence[Mapping[str, Any]], objective: str, *, maximise: bool)
     return {"front": [], "front_clock": None}
 
 
-def _gaps(field: Field, order: Sequence[Contender], pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _gaps(field: Field, rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]], objective: str) -> list[str]:
     gaps = list(field.gaps)
-    if len(order) == 1:
+    if len(rows) == 1:
         gaps.append("only one loss has a result: there is nothing to compare it with")
     if field.stage == "finalist" and any(pair["p"] is None for pair in pairs):
         gaps.append("some pairs have fewer than two common independent runs: no interval and no test, so they count as ties")
-    if field.stage == "finalist" and len({trial.fold for contender in order for trial in contender.trials}) == 1:
+    if field.stage == "finalist" and len({trial.fold for contender in field.contenders for trial in contender.trials}) == 1:
         gaps.append("all finalists share one test fold: intervals and tests tell the spread over seeds, and nothing of other sections")
-    if any(pair["winner"] == pair["b"] for pair in pairs):
-        gaps.append("a loss with the lower mean wins on the common runs: runs are missing, so read the paired differences, not the ranking")
+    moved = [row for row in rows if not math.isclose(row["adjusted_mean"], row["scores"][objective]["mean"], abs_tol=5e-7)]
+    if moved:
+        told = ", ".join(f"{row['loss']} {row['adjusted_mean']:.4f}" for row in moved)
+        gaps.append(f"runs are missing: losses rank by means adjusted for which seeds and folds ran ({told}), and pairs by common runs")
     return gaps
 
 

@@ -106,6 +106,11 @@ def maximises(metric: str) -> bool:
     return metric not in METRICS or METRICS[metric].goal == "maximise"
 
 
+def objective_of(record: "SweepRecord") -> str:
+    """Return the score that the sweep optimises."""
+    return str(section(record.recipe, "objective").get("metric", "membrane_dice"))
+
+
 def gather(record: "SweepRecord", objective: str) -> Field:
     """Return what a sweep lets be compared: its finalists; without a scored one, the best search trial of each loss."""
     names = list(dict.fromkeys([*section(record.recipe, "losses"), *(trial.loss for trial in record.trials)]))
@@ -136,9 +141,9 @@ def _finalist(name: str, trials: Sequence["TrialRecord"], objective: str, recipe
         return None
     sign = 1.0 if maximises(objective) else -1.0
 
-    def calibrated(chosen: dict[Replicate, "TrialRecord"]) -> tuple[int, float]:
+    def calibrated(chosen: dict[Replicate, "TrialRecord"]) -> float:
         scores = [score for trial in chosen.values() if (score := calibration_of(trial, objective)) is not None]
-        return len(chosen), sign * math.fsum(scores) / len(scores) if scores else -math.inf
+        return sign * math.fsum(scores) / len(scores) if scores else -math.inf
 
     most = max(len(chosen) for chosen in configurations.values())
     complete = [chosen for chosen in configurations.values() if len(chosen) == most]

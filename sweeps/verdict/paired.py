@@ -19,6 +19,8 @@ ALPHA = 0.05
 POWER = 0.8
 """Chance at which a difference counts as findable."""
 
+DUST = 1e-12
+"""Spread below this share of the values themselves is rounding, and counts as none."""
 _QUANTILES = 500
 
 Replicate = tuple[int, int | None]
@@ -53,6 +55,7 @@ def estimate(values: Mapping[Replicate, float], *, by_fold: bool) -> Estimate:
     if mean is None or n < 2:
         return Estimate(mean=mean, low=None, high=None, sd=None, n=n, unit=unit)
     sd = math.sqrt(math.fsum((value - mean) ** 2 for value in units) / (n - 1))
+    sd = sd if sd > DUST * max(map(abs, units)) else 0.0
     low, high, p = tested(mean, sd / math.sqrt(n), n - 1)
     return Estimate(mean=mean, low=low, high=high, sd=sd, n=n, unit=unit, p=p)
 
@@ -88,7 +91,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def share_ahead(paired: Mapping[Replicate, float], *, maximise: bool) -> float | None:
-    """Return the share of paired replicates in which the first is better, equal ones counted half: the chance that it beats the second."""
+    """Return the share of paired replicates in which the first is better, equal ones counted half."""
     if not paired:
         return None
     sign = 1.0 if maximise else -1.0
@@ -119,32 +122,36 @@ def chance_above_zero(mean: float, error: float, df: int) -> float:
     return 0.5 if not mean else float(mean > 0)
 
 
-def findable_difference(sd: float, n: int, *, df: int | None = None, alpha: float = ALPHA, power: float = POWER) -> float | None:
+def findable_difference(
+    sd: float, n: int, *, df: int | None = None, alpha: float = ALPHA, power: float = POWER, floor: float = 0.0
+) -> float | None:
     """Return the true mean difference that a repeat of this t test over n units finds with the given power; None below two units.
 
     `sd` is the standard deviation of the units' differences as estimated with df degrees of freedom (n - 1 when it is from these units
     alone); 0 has no answer. The estimate may have come out too small or too large, and the usual formula (Cohen 1988, chapter 2), which
     takes it for the truth, promises too much: sweeps that stated it found their difference 72% of the time where 80% was said. So the
     power is averaged over the estimate as well: with s and s' two independent draws of sqrt(chi2_df / df), d = k sd / sqrt(n) solves
-    P(|k s + Z| > t_{1 - alpha / 2, df} s') = power.
+    P(|k s + Z| > max(t_{1 - alpha / 2, df} s', f s)) = power, where f is the `floor` that a difference must exceed as well, in standard
+    errors of this estimate.
     """
     df = n - 1 if df is None else df
     if n < 2 or df < 1 or not sd > 0 or not math.isfinite(sd):
         return None
-    return _distance(df, alpha, power) * sd / math.sqrt(n)
+    error = sd / math.sqrt(n)
+    return _distance(df, alpha, power, floor / error) * error
 
 
 @cache
-def _distance(df: int, alpha: float, power: float) -> float:
+def _distance(df: int, alpha: float, power: float, floor: float) -> float:
     critical = float(special.stdtrit(df, 1 - alpha / 2))
     quantiles = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     spread = np.sqrt(stats.chi2.ppf(quantiles, df) / df)
-    limits = critical * spread[:, None]
+    limits = np.maximum(critical * spread[:, None], floor * spread)
 
     def excess(k: float) -> float:
         return float((special.ndtr(k * spread - limits) + special.ndtr(-k * spread - limits)).mean()) - power
 
-    upper = critical + 2.0
+    upper = critical + floor + 2.0
     while excess(upper) < 0:
         upper *= 2.0
     return float(optimize.root_scalar(excess, bracket=(0.0, upper)).root)

@@ -14,8 +14,8 @@ from scipy import stats
 from sweeps.verdict.contenders import Contender
 from sweeps.verdict.paired import ALPHA, Replicate, units_of
 
-MOST_USEFUL = {"losses": 5, "blocks": 10}
-"""Below these a critical difference is wider than any sweep's ranks: Demsar 2006 (section 3.2.2) asks for more than 5 and 10."""
+FEWEST = {"losses": 5, "blocks": 10}
+"""Below these a critical difference is wider than most sweeps' ranks, and Friedman's chi-squared is poor (Demsar 2006, section 3.2.2)."""
 
 
 def critical_difference(order: Sequence[Contender], objective: str, *, maximise: bool, by_fold: bool) -> dict[str, Any] | None:
@@ -34,14 +34,13 @@ def rank_losses(values: Mapping[str, Mapping[Replicate, float]], *, maximise: bo
     scores = {loss: {key: scores[key] for key in sorted(shared, key=str)} for loss, scores in values.items()}
     table = [units_of(told, by_fold=by_fold) for told in scores.values()]
     k, n = len(table), len(table[0][0]) if table else 0
-    if k < MOST_USEFUL["losses"] or n < MOST_USEFUL["blocks"]:
+    if k < FEWEST["losses"] or n < FEWEST["blocks"]:
         return None
     scores_LB = np.array([units for units, _ in table])
     ranks_LB = stats.rankdata(-scores_LB if maximise else scores_LB, axis=0)
     mean = dict(sorted(zip(values, ranks_LB.mean(axis=1).tolist(), strict=True), key=lambda item: (item[1], item[0])))
     critical = _quantile(k) * math.sqrt(k * (k + 1) / (6 * n))
-    varies = np.ptp(ranks_LB, axis=1).any() or len(set(mean.values())) > 1
-    p = float(stats.friedmanchisquare(*scores_LB).pvalue) if varies and np.ptp(scores_LB, axis=0).any() else 1.0
+    p = float(stats.friedmanchisquare(*scores_LB).pvalue) if np.ptp(scores_LB, axis=0).any() else 1.0
     told = {"blocks": n, "unit": table[0][1], "friedman_p": p, "critical_difference": critical}
     return told | {"ranks": mean, "cliques": _cliques(mean, critical)}
 

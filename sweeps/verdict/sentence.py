@@ -14,7 +14,6 @@ def write_sentence(verdict: Mapping[str, Any]) -> str:
         return f"No verdict: {_why_nothing(verdict)}."
     parts = [
         _quality(verdict),
-        _contradiction(verdict),
         _sanity(verdict),
         _resolution(verdict),
         _speed(verdict),
@@ -71,22 +70,48 @@ def _quality(verdict: Mapping[str, Any]) -> str:
             "picked for its luck as well, and without finalists over fresh seeds no loss can be called better"
         )
     value = f"{metric} {number(found['mean'])}, {_interval(first, found)}"
-    if len(verdict["ranking"]) == 1:
+    if abs(first["adjusted_mean"] - found["mean"]) >= 0.0005:
+        value += f"; {number(first['adjusted_mean'])} as if no run were missing"
+    losses = _losses(verdict)
+    if len(losses) == 1:
         return f"{name} is the only loss with a result ({value})"
     most = "highest" if verdict["objective"]["goal"] == "maximise" else "lowest"
     if not any(pair["p"] is not None for pair in verdict["pairs"]):
         few = "without two common independent runs of two losses nothing can be told apart"
         return f"{name} has the {most} {metric} ({number(found['mean'])}), but {few}"
-    ties = [other for other in verdict["groups"][0] if other != name]
+    ties = verdict["best"]["ties"]
+    named = name + _again(verdict)
     if not ties:
-        rest = "the other loss" if len(verdict["ranking"]) == 2 else f"each of the {len(verdict['ranking']) - 1} other losses"
-        return f"{name} is best ({value}), significantly ahead of {rest}"
-    if len(verdict["groups"]) == 1:
-        all_ = "both losses" if len(ties) == 1 else f"all {len(ties) + 1} losses"
-        return f"{name} scores {most} ({value}), but {all_} tie and none can be called better"
-    behind = [row["loss"] for row in verdict["ranking"] if row["loss"] not in verdict["groups"][0]]
-    tie, are = "ties" if len(ties) == 1 else "tie", "is" if len(behind) == 1 else "are"
-    return f"{name} scores {most} ({value}), but {several(ties)} {tie} with it; {several(behind)} {are} significantly behind"
+        rest = "the other loss" if len(losses) == 2 else f"each of the {len(losses) - 1} other losses"
+        return f"{named} is best ({value}), significantly ahead of {rest}"
+    if not any(pair["significant"] for pair in verdict["pairs"]):
+        all_ = "both losses" if len(losses) == 2 else f"all {len(losses)} losses"
+        return f"{named} scores {most} ({value}), but {all_} tie and none can be called better"
+    behind = [row["loss"] for row in verdict["ranking"] if row["loss"] not in verdict["groups"][0] and row["loss"] in losses]
+    tie = "ties" if len(ties) == 1 else "tie"
+    said = f"{named} scores {most} ({value}), but {several(ties)} {tie} with it"
+    if behind:
+        return f"{said}; {several(behind)} {'is' if len(behind) == 1 else 'are'} significantly behind"
+    ahead = [
+        f"{pair['winner']} of {pair['b'] if pair['winner'] == pair['a'] else pair['a']}" for pair in verdict["pairs"] if pair["winner"]
+    ]
+    return f"{said}, though among them {several(ahead)} {'is' if len(ahead) == 1 else 'are'} significantly ahead"
+
+
+def _losses(verdict: Mapping[str, Any]) -> list[str]:
+    """Return the ranked losses, best first, each by its best name: a repeat is no other loss."""
+    firsts: dict[str, str] = {}
+    for row in verdict["ranking"]:
+        firsts.setdefault(row["repeat_of"] or row["loss"], row["loss"])
+    return list(firsts.values())
+
+
+def _again(verdict: Mapping[str, Any]) -> str:
+    """Name the best loss's repeats."""
+    row = verdict["ranking"][0]
+    first = row["repeat_of"] or row["loss"]
+    names = [other["loss"] for other in verdict["ranking"] if first in (other["loss"], other["repeat_of"]) and other is not row]
+    return f" (also run as {listed(names)})" if names else ""
 
 
 def _interval(row: Mapping[str, Any], found: Mapping[str, Any]) -> str:
@@ -94,12 +119,6 @@ def _interval(row: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     if found["low"] is None:
         return f"{design}, too few for an interval"
     return f"95% interval {number(found['low'])} to {number(found['high'])} over {design}"
-
-
-def _contradiction(verdict: Mapping[str, Any]) -> str:
-    """Say where the common runs contradict the ranking, which happens when runs are missing."""
-    wins = [f"{pair['b']} is significantly ahead of {pair['a']}" for pair in verdict["pairs"] if pair["winner"] == pair["b"]]
-    return f"but on the runs that both have, {several(wins)}" if wins else ""
 
 
 def _sanity(verdict: Mapping[str, Any]) -> str:
@@ -135,9 +154,7 @@ def _speed(verdict: Mapping[str, Any]) -> str:
     runs = f"{hits} of {counted(len(reached['values']), 'run')}"
     said = f"{fastest['loss']} reaches {quality} soonest (median {reached['median']:.3g} s of training, {runs})"
     ties = fastest["ties"]
-    if not ties or verdict["stage"] == "search":
-        return said
-    return f"{said}, though {several(ties)} may be as fast"
+    return f"{said}, though {several(ties)} may be as fast" if ties else said
 
 
 def _missing(verdict: Mapping[str, Any]) -> str:

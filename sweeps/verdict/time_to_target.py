@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sweeps.verdict.contenders import Contender, curve_of, finite, section
-from sweeps.verdict.paired import ALPHA, Estimate, Replicate, estimate, holm, tested
+from sweeps.verdict.paired import Estimate, Replicate, estimate, holm, tested
 
 if TYPE_CHECKING:
     from sweeps.record import TrialRecord
@@ -102,33 +102,14 @@ def typical_run(contender: Contender, target: float) -> "TrialRecord":
     return ordered[(len(ordered) - 1) // 2]
 
 
-def as_fast(fastest: Contender, others: Sequence[Contender], target: float, *, by_fold: bool, clock: str = SECONDS) -> list[str]:
-    """Return the losses that may be as fast: in the median they reach the target, and by `clock` they are not significantly later.
-
-    Test: `times_apart`, corrected by `corrected_for_choice`. Too few for a test is a tie.
-    """
-    reaching = [other for other in others if math.isfinite(median_reach(other, target, clock))]
-    tests = [times_apart(other, fastest, target, by_fold=by_fold, clock=clock) for other in reaching]
-    corrected = corrected_for_choice([test.p for test in tests])
-    return [
-        other.loss
-        for other, test, p in zip(reaching, tests, corrected, strict=True)
-        if p is None or p >= ALPHA or (test.mean is not None and test.mean <= 0)
-    ]
-
-
 def corrected_for_choice(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return the p-values of all others against the fastest, corrected by Holm's rule as if every pair had been tested.
+    """Return the p-values of all others against the fastest, corrected by Holm's rule, its first step for every pair.
 
-    The fastest of k equal losses was picked for its luck, so its k - 1 comparisons stand for the k (k - 1) / 2 among which it was found.
+    The fastest of k equal losses was picked for its luck, so its k - 1 comparisons stand for the k (k - 1) / 2 among which it was found;
+    each further step stands for k / 2 fewer.
     """
     k = 1 + sum(p is not None for p in p_values)
     return holm([None if p is None else min(1.0, p * k / 2) for p in p_values])
-
-
-def median_reach(contender: Contender, target: float, clock: str) -> float:
-    """Return the median over a loss's runs of seconds or steps to the target, misses as infinity."""
-    return statistics.median(_reached(trial, target, clock) for trial in contender.trials)
 
 
 def times_apart(later: Contender, sooner: Contender, target: float, *, by_fold: bool, clock: str = SECONDS) -> Estimate:

@@ -113,11 +113,11 @@ def test_the_command_simulates_by_a_sweeps_own_spread(tmp_path: Path, monkeypatc
     words = ["bench", "verdict", str(record.folder), "--sweeps", "20"]
     told = CliRunner().invoke(app, words, catch_exceptions=False)
     assert told.exit_code == 0 and told.stdout.startswith("spread: fold ")
-    assert told.stdout.count("| 3 seeds x 3 folds |") == 4 * (1 + len(TESTS)), "each scenario: its promises, and each test"
+    assert told.stdout.count("| 3 seeds x 3 folds |") == 5 * (1 + len(TESTS)), "each scenario: its promises, and each test"
     figure = tmp_path / "power.svg"
     machine = CliRunner().invoke(app, [*words, "--json", "--figure", str(figure)], catch_exceptions=False)
     rows = [json.loads(line) for line in machine.stdout.splitlines()]
-    assert {row["table"] for row in rows} == {"promises", "tests"} and len(rows) == 4 * 3 * (1 + len(TESTS))
+    assert {row["table"] for row in rows} == {"promises", "tests"} and len(rows) == 5 * 3 * (1 + len(TESTS))
     drawn = "".join(ElementTree.parse(figure).getroot().itertext())
     assert "10 seeds x 4 folds" in drawn and "true difference in membrane_dice" in drawn
 

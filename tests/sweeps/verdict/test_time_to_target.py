@@ -13,10 +13,8 @@ from sweeps.verdict.contenders import Contender
 from sweeps.verdict.time_to_target import (
     SECONDS,
     STEPS,
-    as_fast,
     choose_target,
     corrected_for_choice,
-    median_reach,
     reach,
     times_apart,
 )
@@ -56,7 +54,8 @@ def states(answer: dict[str, Any]) -> dict[str, str]:
     [([3, 5, 4], 40.0), ([3, NEVER, 4], 40.0), ([3, NEVER, NEVER], math.inf), ([3, NEVER], math.inf), ([NEVER], math.inf), ([3, 5], 40.0)],
 )
 def test_a_miss_is_infinite_in_the_median(epochs: list[float], median: float):
-    assert median_reach(loss("a", epochs), GOAL, STEPS) == median
+    (row,) = to_target([loss("a", epochs)], TARGET, by_fold=False)["steps"]["rows"]
+    assert row["value"] == (median if math.isfinite(median) else None)
 
 
 def test_the_first_epoch_that_reaches_it_counts_and_what_is_no_number_does_not():
@@ -93,8 +92,20 @@ def test_always_later_is_slower_and_sometimes_later_ties():
     quick = loss("quick", [3, 4, 3, 4, 3])
     slow, mixed = loss("slow", [12, 14, 12, 13, 15]), loss("mixed", [3, 5, 4, 3, 4])
     never, often = loss("never", [NEVER] * 5), loss("often", [14, 15, NEVER, 14, NEVER])
-    assert as_fast(quick, [slow, mixed, never, often], GOAL, by_fold=False) == ["mixed"]
-    assert as_fast(quick, [slow, mixed, never, often], GOAL, by_fold=False, clock=STEPS) == ["mixed"]
+    found = to_target([slow, mixed, never, often, quick], TARGET, by_fold=False)
+    for clock in (SECONDS, STEPS):
+        assert (found[clock]["fastest"], found[clock]["ties"]) == ("quick", ["mixed"])
+
+
+def test_runs_that_are_missing_do_not_make_a_slow_loss_quick():
+    """b takes 1.1 times as long on every fold, and lacks its two slow folds; its own median would be the smaller."""
+    fold_of = [4, 5, 14, 15]
+    a = of("a", [run("a", 1, 30, fold=fold, pace=pace, epochs=60) for fold, pace in enumerate(fold_of)])
+    b = of("b", [run("b", 1, 30, fold=fold, pace=1.1 * pace, epochs=60) for fold, pace in enumerate(fold_of[:2])])
+    found = to_target([a, b], TARGET, by_fold=True)["seconds"]
+    rows = {row["loss"]: row for row in found["rows"]}
+    assert found["fastest"] == "a" and rows["b"]["ratio"] == pytest.approx(1.1)
+    assert rows["b"]["low"] <= rows["b"]["ratio"] <= rows["b"]["high"] and "runs are missing" in found["note"]
 
 
 @pytest.mark.parametrize("seeds", [2, 3])

@@ -18,6 +18,7 @@ from scipy import stats
 from sweeps.verdict.compose import compute_verdict
 from sweeps.verdict.paired import estimate, findable_difference, holm, pooled_sd, share_ahead
 from sweeps.verdict.sentence import number
+from sweeps.verdict.ties import compare, settled
 from sweeps.verdict.time_to_target import quality_time_front
 from unet.losses import LOSSES
 from unet.metrics import METRICS
@@ -276,16 +277,83 @@ def test_what_each_run_was_tuned_to_stands_in_the_verdict():
     assert row["tuned"][other] == dict.fromkeys(tuned), "an older record did not keep them all"
 
 
-def test_order_that_missing_runs_turned_round_is_said():
+def test_a_loss_is_not_flattered_by_the_runs_that_it_lacks():
     a = {1: 0.90, 2: 0.91, 3: 0.92}  # its hard seeds failed
     b = {1: 0.95, 2: 0.96, 3: 0.97, 4: 0.30, 5: 0.31}
     trials = [finished(name, seed, 0, value + 0.001 * (seed == 2)) for name, runs in (("a", a), ("b", b)) for seed, value in runs.items()]
     verdict = judged(FakeSweep(recipe={"losses": {"a": {}, "b": {}}}, trials=(*trials, failed("a", 4, 0), failed("a", 5, 0))))
-    assert [row["loss"] for row in verdict["ranking"]] == ["a", "b"]
-    assert verdict["pairs"][0]["winner"] == "b"
-    assert verdict["groups"] == [["a", "b"]]
-    assert "on the runs that both have, b is significantly ahead of a" in verdict["sentence"]
-    assert any("read the paired differences" in gap for gap in verdict["gaps"])
+    first, second = verdict["ranking"]
+    assert (first["loss"], second["loss"]) == ("b", "a")
+    assert first["adjusted_mean"] == pytest.approx(0.6982) and second["adjusted_mean"] == pytest.approx(0.6982 - 0.05)
+    assert verdict["best"]["loss"] == "b" and verdict["pairs"][0]["winner"] == "b" and verdict["groups"] == [["b"], ["a"]]
+    assert "b is best" in verdict["sentence"]
+    assert any("adjusted for which seeds and folds ran (a 0.6482)" in gap for gap in verdict["gaps"])
+
+
+def test_one_loss_with_a_single_fold_hides_no_difference_of_the_others():
+    rng, hard = np.random.default_rng(0), [0.0, -0.05, -0.06, -0.07]
+    values = {"b": 0.86, "c": 0.80, "d": 0.74}
+    trials = [
+        finished(name, seed, fold, value + hard[fold] + 0.001 * rng.normal())
+        for name, value in values.items()
+        for fold in range(4)
+        for seed in (1, 2)
+    ]
+    trials += [finished("a", seed, 0, 0.83 + 0.001 * seed) for seed in (1, 2)]
+    verdict = judged(FakeSweep(recipe={"losses": {name: {} for name in "abcd"}}, trials=tuple(trials)))
+    assert [row["loss"] for row in verdict["ranking"]] == ["b", "a", "c", "d"], "its fold is the easiest"
+    assert "but a ties with it; c and d are significantly behind" in verdict["sentence"]
+    assert verdict["smallest_difference"]["n"] == 4, "of the pairs that can be tested"
+
+
+def test_cells_that_lack_runs_are_tested_by_a_larger_error():
+    """With one of 5 seeds a fold, the spread of whole cells called one in six sweeps without any difference significant."""
+    called = covered = pairs = 0
+    for sweep in range(150):
+        rng = np.random.default_rng(sweep)
+        y = 0.002 * rng.standard_normal((5, 1, 4)) + 0.008 * rng.standard_normal((5, 5, 4))
+        scores = {str(k): {(s, f): y[k, s, f] for s in range(5 if k else 1) for f in range(4)} for k in range(5)}
+        found, _ = compare(scores, maximise=True, by_fold=True)
+        called += any(pair["p_holm"] < 0.05 for pair in found)
+        thin = [pair for pair in found if "0" in (pair["a"], pair["b"])]
+        covered, pairs = covered + sum(pair["low"] <= 0 <= pair["high"] for pair in thin), pairs + len(thin)
+    assert called / 150 < 0.1 and covered / pairs > 0.93
+
+
+@pytest.mark.parametrize(
+    ("ranked", "beats", "told"), [("abc", "", "abc"), ("abc", "ca", "cab"), ("abcd", "db ca", "cadb"), ("ab", "ab", "ab")]
+)
+def test_who_beats_another_stands_above_it(ranked, beats, told):
+    pairs = [{"a": min(pair), "b": max(pair), "winner": pair[0]} for pair in beats.split()]
+    assert "".join(settled(list(ranked), pairs)) == told
+
+
+def test_a_circle_of_winners_has_an_end():
+    circle = [{"a": "a", "b": "b", "winner": "a"}, {"a": "b", "b": "c", "winner": "b"}, {"a": "a", "b": "c", "winner": "c"}]
+    assert sorted(settled(["a", "b", "c"], circle)) == ["a", "b", "c"]
+
+
+def test_a_loss_does_not_tie_with_its_repeat():
+    scores = {"bce": [0.763, 0.764, 0.762, 0.763], "again": [0.764, 0.765, 0.763, 0.765], "dice": [0.715, 0.716, 0.713, 0.714]}
+    verdict = judged(sweep_of(scores, losses={"bce": {}, "again": {"loss": "bce"}, "dice": {}}))
+    assert [row["repeat_of"] for row in verdict["ranking"]] == ["bce", None, None]
+    assert verdict["best"]["ties"] == []
+    assert verdict["sentence"].startswith("again (also run as bce) is best") and "ahead of the other loss" in verdict["sentence"]
+
+
+def test_what_is_findable_lies_above_the_noise_floor():
+    def stated(repeat: list[float]) -> float:
+        scores = {"bce": [0.763, 0.764, 0.762, 0.763], "again": repeat, "dice": [0.715, 0.716, 0.713, 0.714]}
+        return judged(sweep_of(scores, losses={"bce": {}, "again": {"loss": "bce"}, "dice": {}}))["smallest_difference"]["difference"]
+
+    near, far = stated([0.7631, 0.764, 0.7625, 0.7632]), stated([0.733, 0.735, 0.733, 0.735])
+    assert near < 0.01 and far > 0.029, "a difference must exceed .029 to count at all"
+
+
+def test_losses_that_differ_by_a_constant_have_no_spread():
+    table = {"a": [0.7, 0.6, 0.65], "b": [0.71, 0.61, 0.66], "c": [0.73, 0.63, 0.68]}
+    verdict = judged(sweep_of(table, folds=3))
+    assert verdict["smallest_difference"]["difference"] is None and all(pair["sd"] == 0 for pair in verdict["pairs"])
 
 
 def test_noise_floor_makes_ties():
