@@ -40,9 +40,9 @@ def step_cost(losses: Mapping[str, Any], order: Sequence[Contender], *, by_fold:
 
     A loss's value is the median over its runs of their milliseconds a step. The fastest has the smallest mean logarithm, adjusted for runs
     that are missing; a ratio to it is the geometric mean over common seeds and folds, with its interval. Only runs on like hardware count:
-    of several kinds, the one on which most losses ran, and most runs. It ties with the fastest unless the paired t test of the logarithms, corrected by `corrected_for_choice`, says otherwise and the
-    two lie further apart than two means of one loss's own runs do (`run_to_run`; where one configuration ran under two names, at least as
-    far as those).
+    of several kinds, the one on which most losses ran, and most runs. It ties with the fastest unless the paired t test of the
+    logarithms, corrected by `corrected_for_choice`, says otherwise and the two lie further apart than two means of one loss's own runs do
+    (`run_to_run`; where one configuration ran under two names, at least as far as those).
 
     Args:
         losses: the recipe's losses, which tell two names of one configuration.
