@@ -16,8 +16,8 @@ from sweeps.cli import app, exit_code_of
 from sweeps.verdict.components import Components, NoSpread, components_of
 from tests.sweeps.report.sample import make_record
 
-#: standard deviations of membrane Dice
-SPREAD = Components(fold=0.02, seed=0.003, loss_on_fold=0.004, rest=0.005, rest_by_loss=())
+#: standard deviations of membrane Dice among 54 recorded finalists (docs/benchmarks/six-losses_2-vcpu-amd-epyc_202611.md)
+SPREAD = Components(fold=0.025, seed=0.0034, loss_on_fold=0.0065, rest=0.0085, rest_by_loss=())
 DESIGNS = [Design(seeds=3, folds=3), Design(seeds=5, folds=4), Design(seeds=10, folds=4)]
 NAMES = [f"{design.seeds}x{design.folds}" for design in DESIGNS]
 
@@ -34,7 +34,7 @@ def test_the_four_promises(design: Design) -> None:
 
 @pytest.mark.slow
 def test_a_restless_loss_makes_no_winner_of_chance() -> None:
-    restless = replace(SPREAD, rest_by_loss=(0.005,) * 5 + (0.015,))
+    restless = replace(SPREAD, rest_by_loss=(SPREAD.rest,) * 5 + (3 * SPREAD.rest,))
     found = count_promises(DESIGNS[1], restless, sweeps=500)
     assert found.any_without_difference <= 0.07 and 0.93 <= found.interval_covers <= 0.97
     assert found.together < 0.1, "Levene's test sees it"
@@ -47,7 +47,7 @@ def test_our_test_is_the_verdicts(design: Design, restless: float) -> None:
     spread = replace(SPREAD, rest_by_loss=(SPREAD.rest,) * 5 + (restless * SPREAD.rest,))
     rng = np.random.default_rng(4)
     for _ in range(12):
-        scores = simulate(design, spread, rng, shifts=(0.01,))
+        scores = simulate(design, spread, rng, shifts=(0.02,))
         pairs, _, _ = judged(scores, design)
         y = np.array([[[of[seed, fold] for fold in range(design.folds)] for seed in range(design.seeds)] for of in scores.values()])[None]
         where = np.triu_indices(design.losses, 1)
@@ -72,7 +72,7 @@ def test_the_tests_are_what_they_are_called() -> None:
 
 
 def test_a_percentile_bootstrap_and_single_runs_promise_too_much() -> None:
-    found = {behaviour.test: behaviour for behaviour in compare_tests(DESIGNS[0], SPREAD, sweeps=400, advantage=0.015)}
+    found = {behaviour.test: behaviour for behaviour in compare_tests(DESIGNS[0], SPREAD, sweeps=400, advantage=0.03)}
     assert found["percentile bootstrap over folds"].covers < 0.85 and found["t over runs"].any_called > 0.1
     assert found["ours"].covers > 0.93 and found["ours"].any_called < 0.07
     assert found["ours"].finds > 5 * found["t over folds, each pair alone"].finds
