@@ -26,7 +26,7 @@ from sweeps.record import load_results
 from sweeps.stacks import load_stack
 from sweeps.stage import Interrupt
 from sweeps.stages import Stages
-from sweeps.tracking.folder import mode_of_the_last
+from sweeps.tracking.folder import forget_loss, mode_after_a_loss
 from sweeps.tracking.mode import choose_mode
 from sweeps.tracking.repair import record_missing, seconds_at_the_end
 from sweeps.tracking.summary_run import record_summary
@@ -146,6 +146,7 @@ def _run(
     try:
         ledger.append("resumed" if ledger.events else "sweep", format=FORMAT)
         reconcile(folder, ledger, retry_failed=retry_failed)
+        forget_loss(folder)
         record = load_results(folder)
         stages = Stages(record, ledger, resources, tracking=tracking)
         with _signals(stages.interrupt, say):
@@ -155,10 +156,11 @@ def _run(
     if exit_code in (75, 130):
         return Outcome(folder=folder, exit_code=exit_code, verdict=None, report=None)
     settle_all(folder)  # before W&B is told
-    mode, allowed_s = mode_of_the_last(folder, tracking), seconds_at_the_end(time.monotonic() - begun)
-    record_missing(folder, tracking=mode, timeout_s=allowed_s)  # W&B runs that a killed worker left open
+    asked, allowed_s = time.monotonic(), seconds_at_the_end(time.monotonic() - begun)
+    record_missing(folder, tracking=mode_after_a_loss(folder, tracking), timeout_s=allowed_s / 2)  # runs that a killed worker left open
+    allowed_s -= time.monotonic() - asked
     verdict, report = close_sweep(folder)
-    record_summary(folder, mode=mode, timeout_s=allowed_s)
+    record_summary(folder, mode=mode_after_a_loss(folder, tracking), timeout_s=allowed_s)
     failed = any(trial.state == "failed" for trial in load_results(folder).trials)
     return Outcome(folder=folder, exit_code=exit_code or (5 if failed else 0), verdict=verdict, report=report)
 

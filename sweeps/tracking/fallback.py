@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
-from sweeps.tracking.folder import ids_at_a_server, run_folders
+from sweeps.tracking.folder import ids_at_a_server, mark_lost, run_folders
 from sweeps.tracking.run import drop_service
 from sweeps.tracking.settings import TrackingSettings, run_id
 
@@ -62,6 +62,7 @@ def _give_up(settings: TrackingSettings, error: Exception) -> None:
             "W&B failed (%s): this run and later ones of this process are kept offline; upload later with: wandb sync %s",
             *(told, settings.folder / "wandb" / "offline-run-*"),
         )
+    mark_lost(settings)
     drop_service()  # it holds on to the run's id
 
 

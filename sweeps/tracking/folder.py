@@ -1,8 +1,12 @@
-"""What tracking keeps in a trial's folder: W&B's run directories and `wandb/record.json`, which says how far the run is."""
+"""What tracking keeps beside W&B's own directories: how far a trial's run is, and that the sweep's server is lost.
+
+The first is `wandb/record.json` in a trial's folder, the second the empty file `wandb/lost` in the sweep's.
+"""
 
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ from sweeps.record import read_json
 from sweeps.tracking.settings import TrackingSettings
 
 _RECORD = "wandb/record.json"
+_LOST = "wandb/lost"
 LOST_FOR_S = 600.0
 
 
@@ -42,17 +47,25 @@ def ids_at_a_server(settings: TrackingSettings) -> set[str]:
     return synced | set(noted(settings).get("at_a_server", ()))
 
 
-def mode_of_the_last(sweep_folder: Path, mode: str) -> str:
-    """Return `mode`, or offline where that is what became of the last run, not long ago.
+def mark_lost(settings: TrackingSettings) -> None:
+    """Tell the other processes of the sweep that the server is lost: they need not wait for it too."""
+    if settings.sweep_folder is not None:
+        path = settings.sweep_folder / _LOST
+        with suppress(OSError):  # on a full disk, where each process finds out for itself
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
 
-    A server that one process has given up is not waited for by the others, nor at the sweep's end.
-    """
-    stamped = [(made[0], path) for path in sweep_folder.glob(f"*/*/{_RECORD}") if (made := stamp(path)) is not None]
-    if mode != "online" or not stamped:
-        return mode
-    made_ns, path = max(stamped)
-    lost = (read_json(path) or {}).get("mode") == "offline" and time.time() - made_ns / 1e9 < LOST_FOR_S
-    return "offline" if lost else mode
+
+def forget_loss(sweep_folder: Path) -> None:
+    """Let the server be tried again: whoever resumes a sweep may have set right what was wrong."""
+    (sweep_folder / _LOST).unlink(missing_ok=True)
+
+
+def mode_after_a_loss(sweep_folder: Path, mode: str) -> str:
+    """Return `mode`, or offline where one of the sweep's processes has lost the server not long ago."""
+    made = stamp(sweep_folder / _LOST)
+    lost = made is not None and time.time() - made[0] / 1e9 < LOST_FOR_S
+    return "offline" if mode == "online" and lost else mode
 
 
 def run_folders(settings: TrackingSettings, kind: str) -> list[Path]:

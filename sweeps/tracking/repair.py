@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sweeps.plan import TrialPlan
 from sweeps.record import read_json
-from sweeps.tracking.folder import is_recorded
+from sweeps.tracking.folder import is_recorded, mark_lost
 from sweeps.tracking.settings import settings_for
 from sweeps.tracking.tracker import Tracker
 
@@ -15,8 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 def seconds_at_the_end(sweep_seconds: float) -> float:
-    """Return how long W&B may take, twice, when a sweep of so many seconds ends: a hundredth of them, and 10 s where that is less."""
-    return max(10.0, 0.01 * sweep_seconds)
+    """Return how long W&B may take when a sweep of so many seconds ends, for runs left open and for the summary together.
+
+    A hundredth of them; at least 20 s, which is more than a hundredth where a sweep takes less than half an hour.
+    """
+    return max(20.0, 0.01 * sweep_seconds)
 
 
 def record_missing(sweep_folder: Path, *, tracking: str, timeout_s: float = 60.0) -> list[str]:
@@ -42,7 +45,10 @@ def record_missing(sweep_folder: Path, *, tracking: str, timeout_s: float = 60.0
         tracker = Tracker(replace(settings, init_timeout_s=min(30.0, left / 3), finish_timeout_s=min(30.0, left / 3)))
         tracker.start(new_attempt=False)
         tracker.finish(result["state"], result)
-        if not tracker.wait(max(0.0, until - time.monotonic())):
+        tracker.close(max(0.0, until - time.monotonic()))
+        if not tracker.wait(0):
+            if tracking == "online":
+                mark_lost(settings)
             logger.warning("W&B is too slow: after %.0f s %s and those after it are left as they are", timeout_s, plan["trial_id"])
             break
         replayed.append(plan["trial_id"])

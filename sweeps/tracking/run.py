@@ -1,11 +1,10 @@
 """One run of W&B: opened, told and closed. With `media` and `artifacts` the only importer of wandb; every fault is raised to the caller."""
 
-import atexit
 import concurrent.futures.thread  # noqa: F401 - W&B imports it in the side thread, where it cannot be once the interpreter ends
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +93,3 @@ def server_address() -> str:
     address = wandb.setup().settings.base_url
     wandb.teardown()  # ends the service process that the question started
     return address
-
-
-def before_wandb_at_exit(close: Callable[[], None]) -> None:
-    """Put an exit hook before W&B's (the last one registered runs first), which would end the service under an open run."""
-    atexit.unregister(close)
-    atexit.register(close)

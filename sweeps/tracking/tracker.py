@@ -21,10 +21,10 @@ from typing import Any
 from sweeps.plan import TrialPlan
 from sweeps.record import is_pending, read_json
 from sweeps.tracking.fallback import record
-from sweeps.tracking.folder import mode_of_the_last, note, noted, stamp
+from sweeps.tracking.folder import mark_lost, mode_after_a_loss, note, noted, stamp
 from sweeps.tracking.media import log_sections
 from sweeps.tracking.rows import RowTail, summary_of, wandb_names
-from sweeps.tracking.run import before_wandb_at_exit, close_run, define_metrics, open_run
+from sweeps.tracking.run import close_run, define_metrics, open_run
 from sweeps.tracking.settings import TrackingSettings, settings_for
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ RESULT_GRACE_S = 3.0
 LATE_SCORES_S = 120.0
 CLOSE_S = 3.0
 EXIT_TIMEOUT_S = 20.0
+
+_GUARD = "wandb-guard"
 
 _open: list["Tracker"] = []
 
@@ -53,7 +55,8 @@ class Tracker:
         self._pending_since: float | None = None
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._attempts, self._new_attempt, self._given_up = 0, True, False
+        self._attempts, self._new_attempt = 0, True
+        self._unanswered, self._given_up = False, False
         self._old_result = stamp(settings.folder / "result.json")  # an earlier attempt's, which says nothing about this one
 
     def start(self, *, new_attempt: bool = True) -> None:
@@ -67,7 +70,8 @@ class Tracker:
         self._attempts = noted(self.settings).get("attempts", 0) + new_attempt
         for tracker in _open[:]:
             tracker._release(RESULT_GRACE_S)
-        before_wandb_at_exit(_close_all)
+        if all(thread.name != _GUARD for thread in threading.enumerate()):
+            threading.Thread(target=_guard_the_end, name=_GUARD, daemon=False).start()
         self._thread = threading.Thread(target=self._work, name=f"wandb-{self.settings.name}", daemon=True)
         _open.append(self)
         self._thread.start()
@@ -93,14 +97,16 @@ class Tracker:
         return self._thread is None or not self._thread.is_alive()
 
     def close(self, timeout: float = CLOSE_S) -> None:
-        """Wait a moment for the run to be closed, at the end of a process. A server that is slower is given up for the whole sweep.
+        """Wait a moment for this run, and others of this process, to be closed: for the end of a process.
 
-        The same holds for what else is open in this process. The driver replays the runs (`sweeps.tracking.repair`).
+        What is still open is left to the driver, which replays it (`sweeps.tracking.repair`). A server that has said nothing yet is given
+        up for the whole sweep; one that has begun a run, and is slow to take the rest, is not.
         """
-        self.wait(timeout)
-        for tracker in _open[:]:
-            note(tracker.settings, {"mode": "offline", "attempts": tracker._attempts, "state": None})
+        until = time.monotonic() + timeout
+        for tracker in [tracker for tracker in _open[:] if not tracker.wait(max(0.0, until - time.monotonic()))]:
             tracker._given_up = True
+            if tracker._unanswered:
+                mark_lost(tracker.settings)
 
     def _release(self, grace_s: float) -> None:
         deadline = time.monotonic() + grace_s
@@ -121,8 +127,8 @@ class Tracker:
 
     def _work(self) -> None:
         settings = self.settings
-        if self._new_attempt and settings.sweep_folder is not None:  # a replay is asked for, whatever became of the last run
-            settings = replace(settings, mode=mode_of_the_last(settings.sweep_folder, settings.mode))
+        if self._new_attempt and settings.sweep_folder is not None:  # a replay was asked for, whatever is known
+            settings = replace(settings, mode=mode_after_a_loss(settings.sweep_folder, settings.mode))
         try:
             record(settings, self._record)
         except Exception as error:  # noqa: BLE001 - whatever W&B does must not reach the trial
@@ -133,8 +139,11 @@ class Tracker:
     def _record(self, settings: TrackingSettings, mode: str) -> None:
         facts = {"mode": mode, "attempts": self._attempts}
         note(settings, facts | {"state": None})
-        run = open_run(settings, mode)
-        before_wandb_at_exit(_close_all)
+        self._unanswered = mode == "online"
+        try:
+            run = open_run(settings, mode)
+        finally:
+            self._unanswered = False
         note(settings, facts | {"state": None}, at_a_server=mode == "online")
         define_metrics(run)
         rows, end = self._replay(run, int(run.summary.get("epoch") or 0) if run.resumed else 0)
@@ -161,7 +170,13 @@ class Tracker:
             self._wake.clear()
 
 
-def _close_all() -> None:
+def _guard_the_end() -> None:
+    """Close what is open as soon as the main thread has ended.
+
+    The interpreter waits for this thread before it calls exit hooks. One of them is W&B's, which ends its service under open runs, and is
+    there from the middle of an opening on: no hook of ours could come before it for sure.
+    """
+    threading.main_thread().join()
     until = time.monotonic() + EXIT_TIMEOUT_S
     for tracker in _open[:]:
         tracker._release(0.0)

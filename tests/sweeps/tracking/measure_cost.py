@@ -2,13 +2,17 @@
 
 Each trial is a real one (network, loss, files), as a worker runs it. Counted are the seconds that the trial's own thread spends in the
 tracker, and the processor seconds of the tracker's threads, which can hold up Python, and of W&B's service. The latter two are shares of a
-processor that a trial with a core to spare does not miss: all three together are the most that W&B can cost.
+processor that a trial with a core to spare does not miss: all three together are the most that W&B can cost. None of them holds the wait at
+the end of a worker's process (`Tracker.close`), which is a column of its own: it comes once a process, not once a trial.
+
+Epochs are counted at the server: those that a run kept offline has are first sent there by `wandb sync`, when the server works again.
 """
 
 import argparse
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -95,12 +99,12 @@ def surroundings(case: int | str) -> Iterator[Received]:
 
 
 def measure(folder: Path, recipe: Recipe, case: int | str) -> dict[str, float]:
-    """Run one trial and return its seconds: wall, main, threads, service; and how many epochs W&B's folder and the trial's files have."""
+    """Run one trial and return its seconds (wall, main, threads, service, end) and the number of epochs that W&B lacks or has twice."""
     mode = str(case).split()[0]
     mode = mode if mode in ("disabled", "offline") else "online"
     stack = cached_stack(recipe, "")
     plan = plan_for(folder, "bce", recipe.defaults("bce"), recipe, tracking=mode, data_sha256=stack.sha256())
-    with surroundings(case):
+    with surroundings(case) as received:
         threads, service, begun = Threads.seconds, service_seconds(), time.perf_counter()
         trial = Trial(plan, stack, device="cpu")
         entered = time.perf_counter()
@@ -113,9 +117,24 @@ def measure(folder: Path, recipe: Recipe, case: int | str) -> dict[str, float]:
         tracker.finish(result["state"], result)
         main += time.perf_counter() - entered
         wall = time.perf_counter() - begun
+        entered = time.perf_counter()
+        tracker.close()
+        end = time.perf_counter() - entered
         tracker.wait(120)
-        threads = Threads.seconds - threads + other_seconds()
-        return {"wall": wall, "main": main, "threads": threads, "service": service_seconds() - service}
+        threads, service = Threads.seconds - threads + other_seconds(), service_seconds() - service
+        epochs = recipe.train.epochs
+        wrong = 0 if mode == "disabled" else wrong_epochs(folder, received, epochs)
+        return {"wall": wall, "main": main, "threads": threads, "service": service, "end": end, "wrong": wrong}
+
+
+def wrong_epochs(folder: Path, received: Received, count: int) -> int:
+    """Return how many of the epochs 1 to `count` are not there exactly once, in the one run that the folder has."""
+    received.fault = None
+    (found,) = folder.glob("wandb/*run-*")
+    if found.name.startswith("offline-run-"):
+        subprocess.run([sys.executable, "-m", "wandb", "sync", str(found)], check=True, timeout=120, capture_output=True)
+    there = received.epochs(found.name.rsplit("-", 1)[1])
+    return sum(there.count(epoch) != 1 for epoch in range(1, count + 1))
 
 
 def main() -> None:
@@ -133,26 +152,48 @@ def main() -> None:
     found: dict[Any, list[dict[str, float]]] = {case: [] for case in told.cases}
     for number in range(told.repeats + 1):
         for case in told.cases if number else ("online",):  # the first round warms up: imports, and the data
-            folder = Path(tempfile.mkdtemp()) / "bce-0001"
+            folder = Path(tempfile.mkdtemp()) / "trials" / "bce-0001"
             taken = measure(folder, recipe, case)
-            shutil.rmtree(folder.parent)
+            shutil.rmtree(folder.parents[1])
             if number:
                 found[case].append(taken)
             sys.stderr.write(f"{number} {case} {taken}\n")
-    write("| server | n | trial, s | its own thread, ms | largest | share | tracker's threads, s | W&B's service, s | all, share |\n")
-    write("|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+    columns = (
+        "trial, s",
+        "beside disabled, s",
+        "own thread, ms",
+        "share",
+        "threads, CPU s",
+        "service, CPU s",
+        "all, share",
+        "end, s",
+        "epochs",
+    )
+    write(f"| server | n | {' | '.join(columns)} |\n|---{'|--:' * (len(columns) + 1)}|\n")
     for case, taken in found.items():
-        write(row(case, taken))
+        write(row(case, taken, found.get("disabled", taken)))
 
 
-def row(case: int | str, taken: list[dict[str, float]]) -> str:
-    """Return a line of the table: medians, and the largest of the trial's own thread."""
-    wall, main, threads, service = (statistics.median(entry[name] for entry in taken) for name in ("wall", "main", "threads", "service"))
-    largest = max(entry["main"] for entry in taken)
-    share = statistics.median(entry["main"] / entry["wall"] for entry in taken)
-    all_ = statistics.median((entry["main"] + entry["threads"] + entry["service"]) / entry["wall"] for entry in taken)
-    figures = f"{wall:.1f} | {main * 1e3:.2f} | {largest * 1e3:.2f} | {share:.4%} | {threads:.2f} | {service:.2f} | {all_:.2%}"
-    return f"| {case} | {len(taken)} | {figures} |\n"
+def row(case: int | str, taken: list[dict[str, float]], rival: list[dict[str, float]]) -> str:
+    """Return a line of the table: medians, and from where to where. The last column has the epochs that are not there exactly once."""
+    rivals = zip(taken, rival, strict=True)
+    every = [entry["main"] + entry["threads"] + entry["service"] for entry in taken]
+    figures = (
+        _spread([entry["wall"] for entry in taken], ".1f"),
+        _spread([entry["wall"] - other["wall"] for entry, other in rivals], "+.2f"),
+        _spread([entry["main"] * 1e3 for entry in taken], ".1f"),
+        _spread([entry["main"] / entry["wall"] for entry in taken], ".3%"),
+        _spread([entry["threads"] for entry in taken], ".2f"),
+        _spread([entry["service"] for entry in taken], ".2f"),
+        _spread([seconds / entry["wall"] for seconds, entry in zip(every, taken, strict=True)], ".2%"),
+        _spread([entry["end"] for entry in taken], ".2f"),
+        f"{sum(entry['wrong'] for entry in taken)} wrong",
+    )
+    return f"| {case} | {len(taken)} | {' | '.join(figures)} |\n"
+
+
+def _spread(values: list[float], form: str) -> str:
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 write = sys.stdout.write

@@ -13,6 +13,7 @@ import pytest
 
 from sweeps.tracking import fallback, run
 from sweeps.tracking import tracker as tracking
+from sweeps.tracking.folder import mode_after_a_loss, note
 from sweeps.tracking.settings import run_id
 from sweeps.tracking.tracker import Tracker
 from tests.sweeps.tracking.wandb_runs import RESULT, append, in_a_process, is_in_state, restart_service, row, settings
@@ -129,6 +130,9 @@ def test_a_server_that_fails_from_the_start_is_not_tried_again(
     assert met and len(server.failed) == met and caplog.text.count("kept offline") == 1
     assert threads == {"wandb-a", "wandb-b"}
     assert all(offline_run(tmp_path / name) and is_in_state(tmp_path / name, "complete") for name in ("a", "b"))
+    server.fault = None
+    sync(server, tmp_path / "a")
+    assert server.epochs(run_id("uuid", "a")) == [1, 2] and server.summary[run_id("uuid", "a")]["status"] == "complete"
 
 
 def test_a_service_that_is_dropped_under_another_run_costs_that_one_nothing(tmp_path: Path, server: Received) -> None:
@@ -167,6 +171,54 @@ def test_a_process_that_ends_gives_a_silent_server_up_for_the_whole_sweep(tmp_pa
     assert len(server.failed) == met, "it was not asked"
     waiting.finish("complete", RESULT)
     assert waiting.wait(60) and is_in_state(tmp_path / "trials" / "a", "complete")
+
+
+def test_a_process_that_ends_does_not_give_up_a_server_that_is_slow(tmp_path: Path, server: Received) -> None:
+    """Nor one that is not asked: of a run that waits for late scores, or is kept offline."""
+    sweep = {"sweep_folder": tmp_path}
+    slow = Tracker(settings(tmp_path / "trials" / "a", mode="online", init_timeout_s=30.0, finish_timeout_s=1.0, **sweep))
+    open_still = Tracker(settings(tmp_path / "trials" / "b", mode="online", init_timeout_s=30.0, **sweep))
+    kept = Tracker(settings(tmp_path / "trials" / "c", mode="offline", **sweep))
+    append(tmp_path / "trials" / "b", 1)
+    append(tmp_path / "trials" / "a", 1)
+    for tracker in (kept, open_still, slow):
+        tracker.start()
+    assert arrived(server, "a", 1) and arrived(server, "b", 1)
+    server.delay_s = 0.7
+    slow.finish("complete", RESULT)
+    slow.close(timeout=0.2)
+    assert all(tracker._given_up for tracker in (slow, open_still, kept)) and mode_after_a_loss(tmp_path, "online") == "online"
+    server.delay_s = 0.0
+    for tracker in (kept, open_still, slow):
+        tracker.finish("complete", RESULT)
+    assert all(tracker.wait(60) for tracker in (kept, open_still, slow))
+
+
+def test_runs_that_were_to_be_offline_keep_none_from_the_server(tmp_path: Path, server: Received) -> None:
+    """A sweep that ran with `--offline` a minute ago is resumed without."""
+    for name, mode in (("a", "offline"), ("b", "online")):
+        tracker = Tracker(settings(tmp_path / "trials" / name, mode=mode, init_timeout_s=30.0, sweep_folder=tmp_path))
+        append(tmp_path / "trials" / name, 1, 2)
+        tracker.start()
+        tracker.finish("complete", RESULT)
+        assert tracker.wait(60)
+    assert server.epochs(run_id("uuid", "b")) == [1, 2] and run_id("uuid", "a") not in server.history
+
+
+def test_a_server_that_one_process_lost_is_not_asked_by_another(tmp_path: Path, server: Received) -> None:
+    """Whatever became of the runs in between: one that was begun before, and ended well, says nothing of now."""
+    sweep = {"sweep_folder": tmp_path, "mode": "online", "init_timeout_s": 5.0}
+    server.fault = Fault(kind=403)
+    lost = Tracker(settings(tmp_path / "trials" / "a", **sweep))
+    lost.start()
+    lost.finish("complete", RESULT)
+    assert lost.wait(60)
+    note(settings(tmp_path / "trials" / "b", **sweep), {"mode": "online", "state": "complete"})
+    fallback.server_lost.clear()  # as in another process
+    met, other = len(server.failed), Tracker(settings(tmp_path / "trials" / "c", **sweep))
+    other.start()
+    other.finish("complete", RESULT)
+    assert other.wait(60) and offline_run(tmp_path / "trials" / "c") and len(server.failed) == met
 
 
 @pytest.mark.parametrize("kind", [403, "cut"])

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -116,6 +118,35 @@ def test_the_next_trial_lets_a_run_end_that_nobody_ended(tmp_path: Path, monkeyp
 def test_the_end_of_the_interpreter_closes_the_run(tmp_path: Path, then: str, state: str) -> None:
     in_a_process(tmp_path / "t", then)
     assert is_in_state(tmp_path / "t", state)
+
+
+ENDS_EARLY = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from sweeps.tracking import tracker as tracking
+from tests.sweeps.tracking.wandb_runs import append, settings
+opened = []
+def slowly(*told, open_run=tracking.open_run):
+    run = open_run(*told)
+    opened.append(run)
+    time.sleep(1.0)
+    return run
+tracking.open_run = slowly
+folder = Path({folder!r})
+tracking.Tracker(settings(folder)).start()
+append(folder, 1, 2)
+while not opened:
+    time.sleep(0.05)
+"""
+
+
+def test_an_interpreter_that_ends_while_the_run_is_being_opened_closes_it(tmp_path: Path) -> None:
+    """By then W&B has its exit hook, which ends the service."""
+    script = ENDS_EARLY.format(root=str(ROOT), folder=str(tmp_path / "t"))
+    ended = subprocess.run([sys.executable, "-c", script], timeout=120, check=True, capture_output=True, text=True)
+    assert is_in_state(tmp_path / "t", "interrupted") and "begins again" not in ended.stderr
+    assert json.loads(inspect(tmp_path / "t"))["step"] == 1, "two rows"
 
 
 @pytest.mark.faults
