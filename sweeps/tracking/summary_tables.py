@@ -3,10 +3,12 @@
 A table is its columns and its rows; what is not known is None.
 """
 
+import base64
 import html
 import json
 import math
 import re
+import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -124,7 +126,19 @@ def shown_trial(record: SweepRecord, verdict: Mapping[str, Any], which: str) -> 
 
 
 def page_without_places(page: str, record: SweepRecord) -> str:
-    """Return the report's page without paths of this machine, notes about files, and the name of data that are the user's own."""
+    """Return the report's page without paths and names of this machine, notes about files, and the name of data that are the user's own.
+
+    What its links to data hold is searched as well.
+    """
+    page = _without_places(page, record)
+    return re.sub(r"(?<=data:text/csv;base64,)[A-Za-z0-9+/=]+", lambda found: _recoded(found[0], record), page)
+
+
+def _recoded(payload: str, record: SweepRecord) -> str:
+    return base64.b64encode(_without_places(base64.b64decode(payload).decode(), record).encode()).decode()
+
+
+def _without_places(page: str, record: SweepRecord) -> str:
     from data_utils.datasets import DATASETS  # half a second, for the page alone
 
     data, told = record.data, [*record.provenance.get("command", ()), *(record.recipe.get("data") or {}).values()]
@@ -137,4 +151,16 @@ def page_without_places(page: str, record: SweepRecord) -> str:
     if name and name.partition(":")[0] not in DATASETS:
         # where it stands as the data's name: the same word elsewhere is a word
         page = re.sub(rf'([>"]|\bdata |\bwere ){re.escape(html.escape(name))}(?=[<"]| \()', r"\1own data", page)
+    for number, host in enumerate(_hosts(record), start=1):
+        # as a worker's (host:process), in words, and as a whole cell: the same word elsewhere is a word
+        known = re.escape(host)
+        page = re.sub(rf"\b{known}(?=:\d)|(?<=\bhost ){known}\b|(?<=\bon ){known}\b|(?<=[>\"]){known}(?=[<\"])", f"node-{number}", page)
+        page = re.sub(rf"(?m)(?<=,){known}(?=[,\r\n]|$)|^{known}(?=,)", f"node-{number}", page)
     return page
+
+
+def _hosts(record: SweepRecord) -> list[str]:
+    """Return the names of the machines that the record tells of."""
+    told = [str(trial.worker).partition(":")[0] for trial in record.trials if trial.worker]
+    told += [str(((trial.result or {}).get("environment") or {}).get("host") or "") for trial in record.trials]
+    return sorted({host for host in (*told, socket.gethostname()) if host}, key=len, reverse=True)

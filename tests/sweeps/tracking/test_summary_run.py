@@ -1,9 +1,11 @@
 """The summary run of a sweep: tables, artifacts, no place of this machine in them, and no more time than it is given."""
 
+import base64
 import dataclasses
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,11 +17,14 @@ import psutil
 import pytest
 
 from sweeps.record import SweepRecord
+from sweeps.report import write_report
 from sweeps.tracking import summary_tables
 from sweeps.tracking.folder import forget_loss, mark_lost, mode_after_a_loss
 from sweeps.tracking.repair import seconds_at_the_end
 from sweeps.tracking.settings import run_id
 from sweeps.tracking.summary_run import SummaryRun, record_summary
+from sweeps.verdict.compose import compute_verdict
+from tests.sweeps.report.sample import make_record
 from tests.sweeps.tracking.published_sweep import SECRET, UUID, write_sweep
 from tests.sweeps.tracking.wandb_reports_server import wandb_reports_server
 from tests.sweeps.tracking.wandb_runs import settings
@@ -197,3 +202,17 @@ def test_the_page_loses_the_name_of_own_data_and_no_other_word(record: SweepReco
 @pytest.mark.parametrize(("sweep", "allowed"), [(0, 20), (1000, 20), (3600, 36)])
 def test_the_end_of_a_long_sweep_has_a_hundredth_of_it(sweep: float, allowed: float) -> None:
     assert seconds_at_the_end(sweep) == pytest.approx(allowed)
+
+
+def test_a_reports_page_tells_no_machine_and_no_path_in_its_data_either(tmp_path: Path) -> None:
+    made = make_record(tmp_path / "demo-001", losses=("bce", "dice"), trials=2, seeds=2, folds=2, epochs=3)
+    trials = tuple(dataclasses.replace(trial, worker="secret-host-7:4711") for trial in made.trials)
+    made = dataclasses.replace(made, trials=trials, data=made.data | {"source": "/secret/folder/train.tif"})
+    page = write_report(made, compute_verdict(made), made.folder).read_text()
+
+    def told(page: str) -> str:
+        return page + "".join(base64.b64decode(part).decode() for part in re.findall(r"data:text/csv;base64,([A-Za-z0-9+/=]+)", page))
+
+    found = told(summary_tables.page_without_places(page, made))
+    assert "secret" in told(page) and "secret" not in found
+    assert "node-" in found and found.count("<section") == page.count("<section")
