@@ -3,17 +3,16 @@
 import argparse
 import dataclasses
 import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from data_utils.errors import DataError
+from sweeps.bench.arguments import make_parser
 from sweeps.bench.loss import ALLOCATORS, LossBench, bench_loss
 from sweeps.bench.loss_lines import json_lines, table_lines
 from sweeps.bench.pairs import SAME, Comparison, circumstances, pick_device
@@ -33,9 +32,9 @@ from unet.precision import resolve_precision
 _GOAL = 2.0  # ours against the plain form, on a processor with AVX-512 bf16
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one benchmark and write its table to standard output. Returns 0."""
-    options = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, *, prog: str = "python -m sweeps.bench") -> int:
+    """Run one benchmark and write its table to standard output. Returns 0. `prog` is what --help calls the program."""
+    options = make_parser(prog).parse_args(arguments)
     device = pick_device(options.device)
     torch.set_num_threads(options.threads)
     lines = {"step": _step, "loss": _loss, "score": _score}[options.what](options, device)
@@ -116,49 +115,6 @@ def _table(rows: Sequence[Comparison]) -> list[str]:
 
 def _resolution(same: Comparison) -> str:
     return f"the {SAME} row lies in {same.low:.3f} to {same.high:.3f}: differences inside it are none"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sweeps.bench", description=__doc__)
-    kinds = parser.add_subparsers(dest="what", required=True)
-    step = kinds.add_parser("step", help="a training step of ours beside the plain fp32 form of the same net")
-    step.add_argument("--width", type=int, default=16, help="channels of the finest level")
-    step.add_argument("--depth", type=int, default=5, help="levels of the U-Net")
-    step.add_argument("--precision", default="auto", help="of our form: auto, fp32 or bf16")
-    step.set_defaults(size=256)
-    loss = kinds.add_parser("loss", help="each loss beside its naive form, MONAI's and kornia's")
-    loss.add_argument("--loss", action="append", choices=list(LOSSES), help="only this one; may be given more than once")
-    loss.add_argument("--allocator", choices=ALLOCATORS, help="only under this one (CPU): glibc's default, or freed memory kept")
-    loss.add_argument("--compiled", action="store_true", help="each loss under torch.compile as well, and its graph breaks")
-    loss.add_argument("--step", action="append", type=int, metavar="WIDTH", help="what share of a step of this width; may be repeated")
-    loss.add_argument("--results", type=Path, metavar="DIR", help="the losses that ranked in this sweep, as built, into its speed.json")
-    loss.add_argument("--seconds", type=_at_least(1), default=60, help="how long at most, with --results")
-    loss.set_defaults(size=512)
-    score = kinds.add_parser("score", help="V_rand and V_info beside the same scores by scikit-image's watershed")
-    score.add_argument("--data", type=Path, metavar="DIR", help="a folder with labelled sections; otherwise they are generated")
-    score.add_argument("--sections", type=_at_least(1), default=30, help="how many sections (at most, of a folder)")
-    score.add_argument("--thresholds", type=_at_least(2), default=11, help="how many, evenly from 0 to 1")
-    score.add_argument("--workers", type=_at_least(1), default=os.cpu_count() or 1, help="threads for the whole stack; all cores otherwise")
-    score.set_defaults(size=512, threads=1, device="cpu")
-    for kind in (step, loss):
-        kind.add_argument("--batch", type=int, default=4, help="images a step")
-        kind.add_argument("--threads", type=int, default=1, help="CPU threads; process CPU time is honest for one")
-        kind.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    for kind in (step, loss, score):
-        kind.add_argument("--size", type=int, help="side of the images in pixels")
-        kind.add_argument("--blocks", type=_at_least(1), default=8, help="A B B A blocks a form; more narrow the interval")
-        kind.add_argument("--json", action="store_true", help="one JSON object a line")
-    return parser
-
-
-def _at_least(smallest: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < smallest:
-            raise argparse.ArgumentTypeError(f"must be at least {smallest}, got {value}")
-        return value
-
-    return number
 
 
 if __name__ == "__main__":

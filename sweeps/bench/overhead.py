@@ -9,9 +9,25 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from sweeps.record import TrialRecord
+
+FEWEST = 2
+"""Overheads without which there are no quartiles."""
+
+
+class TooFew(ValueError):
+    """Too few trials followed another on their worker; the CLI exits with 2."""
+
+
+def too_few(folder: Path, number: int) -> str:
+    """Return what is said of a sweep in which too few did."""
+    return (
+        f"{folder}: {number} complete {'trial' if number == 1 else 'trials'} that followed another on the same worker, and at least "
+        f"{FEWEST} are needed. `sweeps resume {folder}` runs what is left of it; or name a sweep that gave a worker more trials."
+    )
 
 
 def overheads(trials: Sequence[TrialRecord]) -> list[float]:
@@ -32,7 +48,7 @@ def overheads(trials: Sequence[TrialRecord]) -> list[float]:
 def summary(trials: Sequence[TrialRecord]) -> dict[str, Any]:
     """Return n, median, quartiles and the largest overhead in seconds; all None but n when there is nothing to measure."""
     values = sorted(overheads(trials))
-    if len(values) < 2:
+    if len(values) < FEWEST:
         return {"n": len(values), "median": None, "lower_quartile": None, "upper_quartile": None, "largest": None}
     lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
     return {"n": len(values), "median": median, "lower_quartile": lower, "upper_quartile": upper, "largest": values[-1]}

@@ -7,6 +7,7 @@ configuration.
 """
 
 import csv
+import io
 import json
 import math
 from collections import defaultdict
@@ -21,6 +22,7 @@ from data_utils.errors import DataError
 from sweeps.record import SweepRecord, load_results
 from sweeps.search.unit import to_unit
 from sweeps.space import Choice, Domain, Value
+from unet.durable import write_durably
 
 if TYPE_CHECKING:
     from sweeps.recipe.schema import Recipe
@@ -118,13 +120,14 @@ def write_curves(record: RecordedCurves, path: Path) -> None:
     noise, freedom = record.noise()
     resolved = record.recipe.resolved()
     head = {"origin": record.origin, "noise_sd": _plain(noise), "noise_df": freedom, "recipe": {key: resolved[key] for key in _KEPT}}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {json.dumps(head)}\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*_FIXED, *names, *(f"e{epoch}" for epoch in range(1, epochs + 1))])
-        for curve in record.curves:
-            values = [_plain(curve.suggestion.get(name, "")) for name in names]
-            writer.writerow([curve.stage, curve.loss, curve.trial, *values, *(f"{score:.4f}" for score in curve.scores)])
+    file = io.StringIO(newline="")
+    file.write(f"# {json.dumps(head)}\n")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*_FIXED, *names, *(f"e{epoch}" for epoch in range(1, epochs + 1))])
+    for curve in record.curves:
+        values = [_plain(curve.suggestion.get(name, "")) for name in names]
+        writer.writerow([curve.stage, curve.loss, curve.trial, *values, *(f"{score:.4f}" for score in curve.scores)])
+    write_durably(path, file.getvalue().encode())
 
 
 def _plain(value: Any) -> Any:

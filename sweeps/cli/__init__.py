@@ -33,6 +33,8 @@ EXIT_CODES = {
     "ChangedError": 2,
     "NoSpread": 2,
     "NoSuchTrial": 2,
+    "PageInSweep": 2,
+    "TooFew": 2,
     "DataError": 3,
     "ClusterError": 4,
     "FolderError": 4,

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from sweeps.cli.options import Folder, Json, console, print_json, program
+from sweeps.cli.options import Folder, Json, console, print_json, program, whole
 from sweeps.cli.rerun_words import told
+from sweeps.cli.writing import save
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,14 +38,16 @@ def best(
     if out is None:
         sys.stdout.write(text)
     else:
-        out.write_text(text)
+        save("--out", out, text.encode())
         console.print(f"wrote {out}; run it with: {program()} launch {out}", markup=False)
 
 
 def rerun(
     folder: Folder,
     trial: Annotated[str, typer.Option("--trial", help="best, fastest, or an id such as focal-0007.")] = "best",
-    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Train with this many fresh seeds, for mean and spread.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", parser=whole(1), metavar="N", help="Train with this many fresh seeds, for mean and spread.")
+    ] = None,
     data: Annotated[
         str | None, typer.Option("--data", help="Other data: a known set, a folder, or the results folder of a sweep on them.")
     ] = None,

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sweeps.cli.options import Folder, Json, console, print_json
+from sweeps.cli.options import Folder, Json, console, number, print_json, program, whole
+from sweeps.cli.writing import check_place, writing
 
 bench = typer.Typer(help="Measure what things cost on this machine.", no_args_is_help=True)
 #: the words behind step, loss and score belong to `python -m sweeps.bench`, --help among them
@@ -23,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 def _pass_on(kind: str, words: list[str] | None) -> None:
     from sweeps.bench.__main__ import main
 
-    raise typer.Exit(main([kind, *(words or ())]))
+    raise typer.Exit(main([kind, *(words or ())], prog=f"{program()} bench"))
 
 
 @bench.command(context_settings=_PASSED_ON, add_help_option=False)
@@ -61,15 +62,17 @@ def overhead(folder: Folder, as_json: Json = False) -> None:
 
     Example: sweeps bench overhead results/demo-001
     """
-    from sweeps.bench.overhead import summary
+    from sweeps.bench.overhead import TooFew, summary, too_few
+    from sweeps.given_folder import check_ledger
     from sweeps.record import load_results
 
+    check_ledger(folder)
     found = summary(load_results(folder).trials)
     if as_json:
         print_json(found)
-    elif found["median"] is None:
-        console.print(f"{found['n']} trials that were not their worker's first: at least 2 are needed", markup=False)
-    else:
+    if found["median"] is None:
+        raise TooFew(too_few(folder, found["n"]))
+    if not as_json:
         spread = f"quartiles {found['lower_quartile']:.3f} to {found['upper_quartile']:.3f}, largest {found['largest']:.3f}"
         console.print(f"overhead a trial: median {found['median']:.3f} s ({spread}; n = {found['n']})", markup=False)
 
@@ -79,11 +82,12 @@ def search(
     source: Annotated[
         Path, typer.Argument(metavar="RECORD", help="A results folder of random search that stopped nothing, or a file of its curves.")
     ],
-    replays: Annotated[int, typer.Option("--replays", min=1, help="Simulated sweeps a setting.")] = 50,
-    trials: Annotated[int, typer.Option("--trials", min=2, help="A loss's budget in each.")] = 20,
-    concurrent: Annotated[int, typer.Option("--concurrent", min=1, help="Trials at one time.")] = 2,
+    replays: Annotated[int, typer.Option("--replays", parser=whole(1), metavar="N", help="Simulated sweeps a setting.")] = 50,
+    trials: Annotated[int, typer.Option("--trials", parser=whole(2), metavar="N", help="A loss's budget in each.")] = 20,
+    concurrent: Annotated[int, typer.Option("--concurrent", parser=whole(1), metavar="N", help="Trials at one time.")] = 2,
     noise: Annotated[
-        float | None, typer.Option("--noise", min=0.0, help="Spread of membrane Dice between seeds, instead of the record's own.")
+        float | None,
+        typer.Option("--noise", parser=number(0), metavar="SD", help="Spread of membrane Dice between seeds, instead of the record's own."),
     ] = None,
     write: Annotated[
         Path | None, typer.Option("--write", help="Only write the curves here, as CSV, for replays without the folder.")
@@ -100,7 +104,8 @@ def search(
 
     record = read_curves(source)
     if write is not None:
-        write_curves(record, write)
+        with writing("--write", write):
+            write_curves(record, write)
         console.print(f"{len(record.curves)} curves of {len(record.losses)} losses written to {write}", markup=False)
         return
     config = SearchBench(replays=replays, trials=trials, concurrent=concurrent)
@@ -111,8 +116,10 @@ def search(
 @bench.command()
 def verdict(
     folder: Folder,
-    sweeps: Annotated[int, typer.Option("--sweeps", min=20, help="Simulated sweeps a row.")] = 1000,
-    lead: Annotated[float, typer.Option("--lead", min=0.0, help="True difference at which the tests' power is compared.")] = 0.01,
+    sweeps: Annotated[int, typer.Option("--sweeps", parser=whole(20), metavar="N", help="Simulated sweeps a row, at least 20.")] = 1000,
+    lead: Annotated[
+        float, typer.Option("--lead", parser=number(0), metavar="X", help="True difference at which the tests' power is compared.")
+    ] = 0.01,
     figure: Annotated[Path | None, typer.Option("--figure", help="Write the power curves here, as SVG.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -123,6 +130,8 @@ def verdict(
     from sweeps.bench.verdict_lines import curve_rows, lines, rows
     from sweeps.bench.verdict_spread import recorded_components
 
+    if figure is not None:
+        check_place("--figure", figure)  # before minutes of simulated sweeps
     components, metric = recorded_components(folder)
     if as_json:
         for row in rows(components, sweeps=sweeps, advantage=lead):
@@ -133,4 +142,6 @@ def verdict(
     if figure is not None:
         from sweeps.report.operating import write_curves
 
-        write_curves(figure, curve_rows(components, sweeps=sweeps), metric=metric)
+        curves = curve_rows(components, sweeps=sweeps)
+        with writing("--figure", figure):
+            write_curves(figure, curves, metric=metric)

@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 from sweeps.cli.catalogue_tables import FOLDERS, data_table, findings_table, recipes_table, stack_lines
 from sweeps.cli.losses_tables import FAMILIES, loss_page, losses_tables
 from sweeps.cli.options import Json, print_json
+from sweeps.cli.writing import writing
 
 _Membrane = Annotated[str, typer.Option(help="The label value of membranes: zero, nonzero or auto.")]
 _Ignore = Annotated[int | None, typer.Option(help="The label value of pixels whose label is unknown, such as 127.")]
@@ -162,11 +163,10 @@ def _draw(name: str, path: Path) -> None:
     from sweeps.report.loss_figure import save_loss_figure
 
     try:
-        save_loss_figure(loss_shape(name), path)
+        with writing("--plot", path):
+            save_loss_figure(loss_shape(name), path)
     except ValueError as error:
         _fail(f"--plot: {error}", code=2)
-    except OSError as error:
-        _fail(f"--plot: {path} cannot be written: {error.strerror or error}", code=4)
     typer.echo(f"the figure is {path}", err=True)
 
 

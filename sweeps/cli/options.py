@@ -1,25 +1,68 @@
 """What the verbs of the command line share: their options, and how they write."""
 
 import json
+import math
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from sweeps.given_folder import why_absent
 from sweeps.pipe import write_line
 from sweeps.progress import Mode
+from sweeps.record import NoSweep
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder, such as results/demo-001.")]
+
+def existing(folder: Path) -> Path:
+    """Return a results folder that is given, if it is there. Raises NoSweep."""
+    if why := why_absent(folder):
+        raise NoSweep(f"{folder}: {why}")
+    return folder
+
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", callback=existing, help="A results folder, such as results/demo-001.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
 Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster; without it a local one is started.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Keep W&B offline.")]
+
+
+def whole(least: int, most: int | None = None) -> Callable[[Any], int]:
+    """Return what reads a whole number in a range and says what was met where it is none."""
+    allowed = f"a whole number >= {least}" if most is None else f"a whole number in [{least}, {most}]"
+
+    def read(text: Any) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < least or (most is not None and value > most):
+            raise typer.BadParameter(f"must be {allowed}; got {str(text)!r}")
+        return value
+
+    return read
+
+
+def number(least: float) -> Callable[[Any], float]:
+    """Return what reads a finite number that is not too small and says what was met where it is none."""
+
+    def read(text: Any) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and value >= least):
+            raise typer.BadParameter(f"must be a number >= {least:g}; got {str(text)!r}")
+        return value
+
+    return read
 
 
 def progress_mode(as_json: bool) -> Mode:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sweeps.cli.options import Json, console, errors, print_json, progress_mode
+from sweeps.cli.options import Json, console, errors, print_json, progress_mode, whole
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,10 @@ Tta = Annotated[bool, typer.Option("--tta", help="Mean over the 8 flips and turn
 TilePx = Annotated[
     int | None,
     typer.Option(
-        "--tile", metavar="PX", min=0, help="Side of the tiles of larger sections, 1024 by default, at least 288 at depth 5; 0: whole."
+        "--tile",
+        metavar="PX",
+        parser=whole(0),
+        help="Side of the tiles of larger sections, 1024 by default, at least 288 at depth 5; 0: whole.",
     ),
 ]
 Threshold = Annotated[
@@ -34,14 +37,14 @@ Threshold = Annotated[
 Labels = Annotated[bool, typer.Option("--labels", help="Write the number of each pixel's cell, 0 for membrane.")]
 SmallestCellPx = Annotated[
     int | None,
-    typer.Option("--smallest-cell", metavar="PX", min=0, help="Cells of fewer pixels become membrane; by default as tuned."),
+    typer.Option("--smallest-cell", metavar="PX", parser=whole(0), help="Cells of fewer pixels become membrane; by default as tuned."),
 ]
 Ensemble = Annotated[
     int | None,
     typer.Option(
         "--ensemble",
         metavar="K",
-        min=1,
+        parser=whole(1),
         help="Average the K finalists of a results folder that score best on their calibration sections, whatever their losses.",
     ),
 ]

@@ -8,7 +8,8 @@ import typer
 
 from sweeps.cli.catalogue import data_app
 from sweeps.cli.catalogue_tables import stack_lines
-from sweeps.cli.options import Json, print_json
+from sweeps.cli.options import Json, print_json, whole
+from sweeps.cli.writing import writing
 
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 
@@ -26,7 +27,9 @@ def preview(
     images: Annotated[Path | None, typer.Option(help="A stack with another name, instead of a folder.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Its labels; without them the sections alone are shown.")] = None,
     membrane: Annotated[str, typer.Option(help="The label value of membranes: zero, nonzero or auto.")] = "auto",
-    ignore: Annotated[int | None, typer.Option(min=0, max=255, help="The label value of unknown pixels, such as 127.")] = None,
+    ignore: Annotated[
+        int | None, typer.Option(parser=whole(0, 255), metavar="0...255", help="The label value of unknown pixels, such as 127.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draw the sections with their membranes into one picture."""
@@ -45,11 +48,8 @@ def preview(
     from sweeps.report.contact_sheet import save_contact_sheet
 
     path = out or Path(re.sub(r"[^\w.-]+", "-", stack.name).strip("-.") + "-preview.png")
-    try:
+    with writing("--out", path):
         shown = save_contact_sheet(path, stack, chosen)
-    except OSError as error:
-        typer.echo(f"--out: {path} cannot be written: {error.strerror or error}", err=True)
-        raise typer.Exit(4) from error
     if as_json:
         print_json(stack_lines(stack) | {"shown": shown, "file": str(path)})
     else:

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from sweeps.cli.options import Json, console, print_json, say
+from sweeps.cli.options import Json, console, existing, print_json, say
+from sweeps.cli.writing import writing
 
+LEFT_OUT = 4
 NOT_PUBLISHED = 4
 
 Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", help="A results folder; several are set side by side.")]
@@ -32,11 +34,15 @@ def report(
         print_json(told | ({"wandb": published} if wandb else {}))
     if any(each["url"] is None for each in published):
         raise typer.Exit(NOT_PUBLISHED)
+    if any(not each["repeated"] for each in told.get("left_out", ())):
+        raise typer.Exit(LEFT_OUT)
 
 
 def _one(folder: Path, as_json: bool) -> tuple[dict[str, Any], list[Path]]:
     from sweeps.closing import close_sweep
+    from sweeps.given_folder import check_ledger
 
+    check_ledger(existing(folder))
     verdict, page = close_sweep(folder)
     if not as_json:
         console.print(f"{verdict['sentence']}\n\nreport   {page}", markup=False)
@@ -47,7 +53,8 @@ def _several(folders: list[Path], out: Path | None, as_json: bool) -> tuple[dict
     """Write the page of several sweeps; return what is told of it, and the folders that could be read."""
     from sweeps.report.comparison import write_comparison
 
-    found = write_comparison(folders, out)
+    with writing("--out", out):
+        found = write_comparison(folders, out)
     empty = list(dict.fromkeys(cell.command for row in found.cells for cell in row if cell.command and cell.found is None))
     if not as_json:
         for side in found.sides:
@@ -62,7 +69,7 @@ def _several(folders: list[Path], out: Path | None, as_json: bool) -> tuple[dict
     told = {
         "report": str(found.page),
         "sweeps": [{"folder": str(side.folder), "label": side.label, "sentence": side.verdict["sentence"]} for side in found.sides],
-        "left_out": [{"folder": str(each.folder), "why": each.why} for each in found.unread],
+        "left_out": [{"folder": str(each.folder), "why": each.why, "repeated": each.repeated} for each in found.unread],
         "transfers": [_transfer(cell) for row in found.cells for cell in row if not cell.own],
     }
     return told, [side.folder for side in found.sides]

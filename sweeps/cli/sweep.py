@@ -118,9 +118,11 @@ def status(folder: Folder, as_json: Json = False) -> None:
 
     Example: sweeps status results/demo-001
     """
+    from sweeps.given_folder import check_ledger
     from sweeps.record import load_results
     from sweeps.status import standing
 
+    check_ledger(folder)
     rows, faults = standing(load_results(folder))
     if as_json:
         for row in rows:

@@ -1,5 +1,5 @@
 """A recipe: one YAML file that says all of a sweep, checked before anything starts.
 
-    from sweeps.recipe.schema import read_recipe
-    read_recipe("isbi2012-quick", overrides=["train.epochs=2"])
+from sweeps.recipe.schema import read_recipe
+read_recipe("isbi2012-quick", overrides=["train.epochs=2"])
 """

@@ -1,5 +1,6 @@
 """The first screen: the verdict's sentence, the cards beside it, the sweep in numbers, and what to keep in mind."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,8 +8,25 @@ from typing import Any
 
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.timeline import bars_of
-from sweeps.report.wording import ABSENT, clean, count, dig, listed, say, say_metric, say_parameters, say_range, say_seconds, several
+from sweeps.report.wording import (
+    ABSENT,
+    clean,
+    count,
+    dig,
+    listed,
+    say,
+    say_metric,
+    say_parameters,
+    say_range,
+    say_seconds,
+    several,
+    with_scores,
+)
 from sweeps.verdict.contenders import finite
+
+_ONE_REASON = re.compile(r"(\d+) failed \((\w+) \1\)")
+_REASONS, _COUNTED = re.compile(r"(\d failed \()(\w+ \d+(?:, \w+ \d+)+)\)"), re.compile(r"(\w+) (\d+)")
+_METRIC = re.compile(r"has a [a-z]\w*_\w+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +94,8 @@ def fastest_card(overview: Overview) -> Card | None:
     loss = overview.loss(entry.get("loss"))
     if loss is None:
         reason = overview.verdict.get("fastest_reason") if overview.verdict.get("ranking") else None
-        return Card(heading="Fastest", loss=None, number="None", unit=clean(reason, 300), lines=()) if reason else None
+        said = with_scores(clean(reason, 300), overview.target)
+        return Card(heading="Fastest", loss=None, number="None", unit=said, lines=()) if reason else None
     timing = dig(entry, "seconds.to_target", {})
     known = sorted(value for value in map(finite, timing.get("values") or ()) if value is not None)
     missed = len(timing.get("values") or ()) - len(known)
@@ -133,7 +152,8 @@ def gaps(overview: Overview) -> list[str]:
     """Return what is missing or weak, so that nobody has to find out: from the verdict, the data and the trials themselves."""
     trials, verdict = overview.record.trials, overview.verdict
     said = [clean(_words(entry), 400) for key in ("missing", "gaps") for entry in dig(verdict, key, ())]
-    if beaten := [clean(name, 60) for name in dig(verdict, "not_beaten", ())]:
+    beaten = [clean(name, 60) for name in dig(verdict, "not_beaten", ())]
+    if beaten and not verdict.get("sentence"):  # which begins with it
         said.append(f"Predictions that need no network do as well or better: {listed(beaten)}.")
     said += [f"Data: {clean(note, 300)}" for note in overview.record.data.get("notes") or ()]
     if waiting := sum(trial.state in ("waiting", "running") for trial in trials):
@@ -150,8 +170,15 @@ def gaps(overview: Overview) -> list[str]:
 
 def _words(entry: Any) -> str:
     if isinstance(entry, Mapping):
-        return f"Without a place in the ranking: {entry.get('loss')} ({entry.get('reason')})"
-    return str(entry)
+        return f"Without a place in the ranking: {entry.get('loss')} ({_reasons(str(entry.get('reason')))})"
+    return _reasons(str(entry))
+
+
+def _reasons(text: str) -> str:
+    """Say `1 failed (nan)` for the verdict's `1 failed (nan 1)`, of several `3 failed (2 nan, 1 memory)`, and `score` for its metric."""
+    text = _ONE_REASON.sub(r"\1 failed (\2)", text)
+    text = _REASONS.sub(lambda found: found[1] + _COUNTED.sub(r"\2 \1", found[2]) + ")", text)
+    return _METRIC.sub("has a score", text)
 
 
 def masthead(overview: Overview) -> list[str]:

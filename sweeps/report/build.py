@@ -49,7 +49,7 @@ from sweeps.report.grid import Grid
 from sweeps.report.overview import LossView, Overview, survey
 from sweeps.report.png import data_uri
 from sweeps.report.svg import for_file, for_page
-from sweeps.report.wording import clean, dig
+from sweeps.report.wording import clean, dig, with_scores
 from unet.durable import write_durably
 
 if TYPE_CHECKING:
@@ -143,10 +143,11 @@ def build_report(record: SweepRecord, verdict: Mapping[str, Any], folder: Path) 
         "published": attempt("Published figures", lambda: published.section(overview)),
         "methods": attempt("Methods", lambda: methods.methods(overview)),
         "citations": attempt("Citations", lambda: citations.citations(overview)),
+        "taken": attempt("What was taken from each paper", lambda: citations.taken(overview)),
         "commands": attempt("Commands", lambda: commands(overview, folder)),
         "recipe": attempt("Recipe", lambda: recipe_text(overview)),
         "losses": overview.losses,
-        "rule": clean(overview.verdict.get("groups_rule") or "", 500) if dig(overview.verdict, "pairs") else "",
+        "rule": with_scores(clean(overview.verdict.get("groups_rule") or "", 500)) if dig(overview.verdict, "pairs") else "",
     }
     index = place / "index.html"
     write_durably(index, page.render(parts).encode())
@@ -197,16 +198,18 @@ def _plot(plot: ModuleType, overview: Overview, place: Path) -> Plot:
 
 
 def _plates(overview: Overview, place: Path) -> list[Any]:
+    found = pictures.shown(overview)
+    share = pictures.MAX_BYTES // max(len(found), 1)
     return [
-        attempt(f"Pictures of {loss.label}", lambda number=number, loss=loss, trial=trial: _plate(number, loss, trial, place))
-        for number, (loss, trial) in enumerate(pictures.shown(overview), start=1)
+        attempt(f"Pictures of {loss.label}", lambda number=number, loss=loss, runs=runs: _plate(number, loss, runs, place, share))
+        for number, (loss, runs) in enumerate(found, start=1)
     ]
 
 
-def _plate(number: int, loss: LossView, trial: TrialRecord, place: Path) -> pictures.Plate:
-    titled = pictures.titled_sections(trial)
+def _plate(number: int, loss: LossView, runs: list[TrialRecord], place: Path, share: int) -> pictures.Plate:
+    titled = pictures.titled_sections(runs)
     file = f"figures/pictures-{number}{_for_file(loss.name)}.png"
-    made = pictures.plate(loss, trial, titled, file)
+    made = pictures.plate(loss, runs[0], titled, file, max_bytes=share)
     picture_files.save_plate(place / file, titled)
     return made
 

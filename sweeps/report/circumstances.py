@@ -1,11 +1,15 @@
 """What a sweep ran under, as a table: seeds, versions, hardware, data and hashes."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sweeps.report.grid import Column, Grid, words
 from sweeps.report.overview import Overview
 from sweeps.report.wording import ABSENT, clean, dig
+
+#: lists of words that were one line of a shell
+_COMMANDS = ("command", "argv")
 
 
 def grid(overview: Overview) -> Grid:
@@ -35,6 +39,13 @@ def _leaves(source: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str
         for key, value in source.items():
             yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key), depth + 1)
     elif isinstance(source, list | tuple):
-        yield prefix, ", ".join(str(item) for item in source) if source else ABSENT
+        items = [_plain(item) for item in source]
+        said = shlex.join(items) if prefix.rpartition(".")[2] in _COMMANDS else ", ".join(items)
+        yield prefix, said or ABSENT
     else:
-        yield prefix, ABSENT if source is None else source
+        yield prefix, _plain(source)
+
+
+def _plain(value: Any) -> str:
+    """As a recipe writes it: true, not Python's True."""
+    return ABSENT if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -22,13 +22,13 @@ class Command:
 
 def commands(overview: Overview, folder: Path) -> list[Command]:
     """Return the commands for the sweep in `folder`, which is named as it would be from its project's root."""
-    place = shlex.quote(clean(_short(folder), 300))
+    place = folder_name(folder)
     lines = [
         (f"sweeps rerun {place} --trial best", "train the best configuration again and compare with what was recorded"),
         (f"sweeps rerun {place} --trial best --seeds 3", "the same with other seeds: mean and spread"),
         (f"sweeps rerun {place} --trial fastest", "the fastest configuration again"),
         (f"sweeps predict {place} STACK.tif OUT.tif", "what the best network makes of other sections; --labels numbers the cells"),
-        (f"sweeps best {place}", "write the winner as a recipe of its own"),
+        (f"sweeps best {place} --out winner.yaml", "write the winner as a recipe of its own"),
         # not recipe.yaml: that is as it was given, with paths that are relative to where it was
         (f"sweeps launch {shlex.quote(clean(f'{_short(folder)}/recipe.resolved.yaml', 300))}", "the whole sweep again"),
         (f"sweeps report {place}", "write this report again from the recorded results"),
@@ -36,6 +36,8 @@ def commands(overview: Overview, folder: Path) -> list[Command]:
     if not overview.verdict.get("best"):
         lines = [entry for entry in lines if not entry[0].startswith(("sweeps rerun", "sweeps best", "sweeps predict"))]
         lines.insert(0, (f"sweeps resume {place}", "go on to the planned number of trials"))
+    if not overview.verdict.get("fastest"):
+        lines = [entry for entry in lines if not entry[0].endswith("--trial fastest")]
     return [Command(line=line, why=why) for line, why in lines]
 
 
@@ -44,6 +46,11 @@ def recipe_text(overview: Overview) -> str:
     if not overview.record.recipe:
         raise NothingToShow("the record holds no recipe.")
     return clean(dump_yaml(overview.record.recipe), _LONGEST).strip()
+
+
+def folder_name(folder: Path) -> str:
+    """Return a results folder as commands name it."""
+    return shlex.quote(clean(_short(folder), 300))
 
 
 def _short(folder: Path) -> str:

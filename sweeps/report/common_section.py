@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from sweeps.report.canvas import NothingToShow
 from sweeps.report.kept import KeptSection, numbers_kept, read_kept
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.panels import given, made
-from sweeps.report.pictures import MAX_PX, Picture, in_page, runs_kept, say_run, say_section, section_rows
+from sweeps.report.pictures import MAX_PX, Picture, in_page, runs_kept, say_run, say_section, section_rows, tried
 
 if TYPE_CHECKING:
     from sweeps.record import TrialRecord
-
-logger = logging.getLogger(__name__)
 
 FEW, SMALL_PX = 12, 200
 """With more losses than FEW each is smaller, or the page could not be sent."""
 
 _NOTHING = "no two losses have kept the same section."
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +57,7 @@ def common(overview: Overview) -> list[Made]:
     number, chosen = _most_kept(overview)
     found = []
     for loss, trial in chosen:
-        for section in _tried(read_kept, trial):
+        for section in tried(read_kept, trial):
             if section.number == number:
                 found.append(Made(loss=loss, source=say_run(trial), title=say_section(section, section_rows(trial)), section=section))
     shapes = {entry.section.raw_HW.shape for entry in found}
@@ -94,7 +87,7 @@ def _most_kept(overview: Overview) -> tuple[int, list[tuple[LossView, TrialRecor
     kept: dict[int, dict[str, tuple[LossView, TrialRecord]]] = {}
     for loss in overview.losses:
         for trial in runs_kept(loss, overview):
-            for number in _tried(numbers_kept, trial):
+            for number in tried(numbers_kept, trial):
                 kept.setdefault(number, {}).setdefault(loss.name, (loss, trial))
     most = max((len(found) for found in kept.values()), default=0)
     if most < 2:
@@ -102,12 +95,3 @@ def _most_kept(overview: Overview) -> tuple[int, list[tuple[LossView, TrialRecor
     equals = sorted(number for number, found in kept.items() if len(found) == most)
     number = equals[len(equals) // 2]
     return number, list(kept[number].values())
-
-
-def _tried(read: Callable[[TrialRecord], list[T]], trial: TrialRecord) -> list[T]:
-    """Return what `read` returns, nothing where the file is broken: the loss's own plate says why."""
-    try:
-        return read(trial)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        logger.info("%s is left out of the common section: what it kept cannot be read", trial.trial_id, exc_info=True)
-        return []

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sweeps.given_folder import check_ledger, why_absent
 from sweeps.ledger import LedgerError
 from sweeps.record import NoSweep, SweepRecord, TrialRecord, load_results, read_json
 from sweeps.report.overview import LossView, Overview, survey
@@ -20,7 +21,7 @@ class Side:
     """One sweep of a comparison."""
 
     label: str
-    """Its name, told apart from the others'."""
+    """Its folder's name, told apart from the others'. The recorded name is another where the folder was copied or renamed."""
     folder: Path
     """As it was given."""
     record: SweepRecord
@@ -56,6 +57,8 @@ class Unread:
 
     folder: Path
     why: str
+    repeated: bool = False
+    """Whether it was named before, and so is on the page all the same."""
 
 
 def read_sides(folders: Sequence[Path]) -> tuple[list[Side], list[Unread]]:
@@ -65,24 +68,42 @@ def read_sides(folders: Sequence[Path]) -> tuple[list[Side], list[Unread]]:
     seen: set[Path] = set()
     for folder in folders:
         if folder.resolve() in seen:
-            unread.append(Unread(folder=folder, why="named twice; it is shown once"))
+            unread.append(Unread(folder=folder, why="named twice; it is shown once", repeated=True))
             continue
         seen.add(folder.resolve())
         try:
-            sides.append(_read(folder, {side.label for side in sides}))
+            sides.append(_read(folder))
         except (NoSweep, LedgerError) as error:
-            unread.append(Unread(folder=folder, why=clean(error, 300)))
+            why = str(error).removeprefix(f"{folder} ")  # the folder's name is said beside it
+            unread.append(Unread(folder=folder, why=clean(why, 400)))
         except Exception as error:  # whatever is wrong with one folder, the others are wanted; logged with its trace
             logger.info("%s cannot be compared", folder, exc_info=True)
             why = f"its files are damaged, or of another version of this program ({type(error).__name__}: {error})"
             unread.append(Unread(folder=folder, why=clean(why, 300)))
-    return sides, unread
+    labels = _labels([side.folder for side in sides])
+    return [replace(side, label=label) for side, label in zip(sides, labels, strict=True)], unread
 
 
-def _read(folder: Path, taken: set[str]) -> Side:
-    record = load_results(folder)
+def _read(folder: Path) -> Side:
+    try:
+        record = load_results(folder)
+    except NoSweep as error:
+        raise NoSweep(why_absent(folder) or str(error)) from error
+    if not record.trials:
+        check_ledger(folder)
     verdict = compute_verdict(record)
-    name = clean(record.name, 60)
-    candidates = [name, f"{clean(folder.resolve().parent.name, 60)}/{name}", *(f"{name} ({number})" for number in range(2, len(taken) + 3))]
-    label = next(label for label in candidates if label not in taken)
-    return Side(label=label, folder=folder, record=record, verdict=verdict, overview=survey(record, verdict))
+    return Side(label="", folder=folder, record=record, verdict=verdict, overview=survey(record, verdict))
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """Return each folder's name; where several have the same, with its parent's before it, or else with a number behind it."""
+    places = [whole_path(folder) for folder in folders]
+    names = [clean(place.name, 60) for place in places]
+    told = [name if names.count(name) == 1 else f"{clean(place.parent.name, 60)}/{name}" for name, place in zip(names, places, strict=True)]
+    return [label if told.count(label) == 1 else f"{label} ({told[: number + 1].count(label)})" for number, label in enumerate(told)]
+
+
+def whole_path(path: Path) -> Path:
+    """Return the path from the root, by the names it was given by: links are kept, as they are in what a browser opens."""
+    absolute = path.absolute()
+    return absolute.resolve() if ".." in absolute.parts else absolute

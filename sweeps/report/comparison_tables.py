@@ -1,13 +1,17 @@
-"""The tables of a comparison: the sweeps, their losses' scores, how far orders agree, the transfers, and what differs in the recipes."""
+"""The tables of a comparison: the sweeps, their losses' scores, how far orders agree, and the transfers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from scipy import stats
 
 from sweeps.report.canvas import NothingToShow
-from sweeps.report.comparison_sides import Side
+from sweeps.report.comparison_sides import Side, whole_path
 from sweeps.report.comparison_transfer import DataSet, Transfer, data_sets
 from sweeps.report.csv_table import CsvTable
 from sweeps.report.grid import Cell, Column, Grid, estimated, figure, words
@@ -32,13 +36,21 @@ FEWEST = 3
 """Losses below which an order agrees or not by chance alone."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinkedCell(Cell):
+    """A cell whose text leads somewhere."""
+
+    link: str = ""
+    """An address, quoted; empty leads nowhere."""
+
+
 def name_of(data: DataSet) -> str:
     """Return a data set's name, with the beginning of its hash, which is what it is known by."""
     return f"{clean(data.sides[0].record.data.get('name', 'data'), 40)} {data.sha256[:8]}"
 
 
-def sweeps_grid(sides: Sequence[Side]) -> Grid:
-    """Return one row a sweep: data, best, fastest, verdict."""
+def sweeps_grid(sides: Sequence[Side], page: Path) -> Grid:
+    """Return one row a sweep: data, best, fastest, verdict. A sweep's name leads from `page` to its own report, where it has one."""
     columns = (
         Column(key="sweep", title="Sweep"),
         Column(key="data", title="Data"),
@@ -48,18 +60,28 @@ def sweeps_grid(sides: Sequence[Side]) -> Grid:
         Column(key="seconds_to_target", title="To its target", numeric=True),
         Column(key="verdict", title="Verdict"),
     )
-    return Grid(name="sweeps", caption="The sweeps.", columns=columns, rows=tuple(_sweep_row(side) for side in sides))
+    metric = say_metric(sides[0].overview.metric)
+    caption = f"Where each sweep stands: its best loss by {metric}, with a 95% interval, and the loss that is first at the sweep's target."
+    return Grid(name="sweeps", caption=caption, columns=columns, rows=tuple(_sweep_row(side, page) for side in sides))
 
 
-def _sweep_row(side: Side) -> tuple[Cell, ...]:
+def report_link(folder: Path, page: Path) -> str:
+    """Return the address of a sweep's own report as seen from a page; empty where there is none."""
+    report = whole_path(folder) / "report" / "index.html"
+    return quote(os.path.relpath(report, whole_path(page).parent)) if report.is_file() else ""
+
+
+def _sweep_row(side: Side, page: Path) -> tuple[Cell, ...]:
     data, metric, best = side.record.data, side.overview.metric, side.best
     fastest = dig(side.verdict, "fastest", {})
     seconds = finite(dig(fastest, "seconds.to_target.median"))
     trials = side.record.trials
     done = f"{count(len(trials), 'trial')}, {sum(trial.stage == 'finalist' for trial in trials)} of them finalists"
+    if side.record.name != whole_path(side.folder).name:
+        done += f"; recorded as {short(side.record.name, 40)}"
     shape = " x ".join(map(str, data.get("shape", ())))
     return (
-        Cell(text=short(side.label, 60), value=side.label, second=done),
+        LinkedCell(text=short(side.label, 60), value=side.label, second=done, link=report_link(side.folder, page)),
         Cell(text=clean(data.get("name", ABSENT), 60), value=side.data_sha256, second=f"{shape}, {side.data_sha256[:12]}"),
         _loss(best.name if best else None, dig(side.verdict, "best.params")),
         estimated(best.estimate(metric)) if best else words(ABSENT, ""),
@@ -176,7 +198,7 @@ def transfer_grid(sides: Sequence[Side], cells: Sequence[Sequence[Transfer]]) ->
 
 def _transfer_cell(cell: Transfer) -> Cell:
     if cell.found is None:
-        return Cell(text=ABSENT, second="; ".join(part for part in (cell.note, cell.command) if part))
+        return Cell(text=ABSENT, second=cell.note or "not run yet")  # its command stands below the matrix, where it has room
     interval = say_range(cell.found["low"], cell.found["high"])
     runs = count(cell.found["n"] or 0, "run") if not cell.own else ""
     parts = ["" if interval == ABSENT else interval, runs, "its own" if cell.own else "", gain_in_words(cell), cell.note]
@@ -204,29 +226,3 @@ def transfer_csv(cells: Sequence[Sequence[Transfer]]) -> CsvTable:
         own = (cell.own, there.label if there else None, cell.beside.mean if cell.beside else None)
         rows.append((*told, *(found[key] for key in ("mean", "low", "high", "n")), *own, cell.gain, cell.limit, cell.command, cell.note))
     return CsvTable(columns=(*columns, "command", "note"), rows=tuple(rows))
-
-
-def settings_grid(sides: Sequence[Side]) -> Grid:
-    """Return the recipes' settings that are not the same in all sweeps; NothingToShow where they are."""
-    leaves = [dict(_leaves({key: value for key, value in side.record.recipe.items() if key not in _OWN})) for side in sides]
-    keys = [key for key in dict.fromkeys(key for found in leaves for key in found) if len({str(found.get(key)) for found in leaves}) > 1]
-    if not keys:
-        raise NothingToShow("beside name, data and losses, the recipes say the same.")
-    columns = (Column(key="setting", title="Setting"), *(Column(key=side.label, title=short(side.label, 40)) for side in sides))
-    rows = tuple((words(clean(key, 80)), *(words(clean(found.get(key, ABSENT), 80)) for found in leaves)) for key in keys)
-    return Grid(name="settings", caption="What else is not the same in all recipes.", columns=columns, rows=rows)
-
-
-#: told elsewhere on the page, or of no weight for a score
-_OWN = ("name", "losses", "published", "wandb", "resources", "failures")
-
-
-def _leaves(source: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in source.items():
-        name = f"{prefix}.{key}" if prefix else str(key)
-        if name in ("data.source", "data.images", "data.labels"):
-            continue
-        if isinstance(value, Mapping):
-            yield from _leaves(value, name)
-        else:
-            yield name, value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sweeps.report.canvas import (
     Layout,
@@ -87,7 +88,7 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     """Draw the figure."""
     panels = _panels(overview)
     if not panels["epoch"]:
-        raise NothingToShow("no trial has a learning curve with a finite score.")
+        raise NothingToShow("no trial that did not fail has a learning curve with a finite score.")
     margin = 20.0 + max(text_width(made.loss.label, 13) for made in panels["epoch"])
     left, top, height = (48.0, 44.0, 330.0) if not layout.narrow else (42.0, 40.0, 260.0)
     figure = new_figure(layout, top + height + 58 + (height + 92 if layout.narrow else 0))
@@ -99,6 +100,7 @@ def draw(overview: Overview, layout: Layout) -> Figure:
         axes.set_ylim(low, high)
         score_axis(axes.yaxis)
         axes.set_xlim(0, max((made.x[-1] for made in panels[x]), default=1.0) or 1.0)
+        axes.xaxis.set_major_locator(MaxNLocator(8, steps=(1, 2, 2.5, 5, 10), integer=x == "epoch"))
         name_axes(axes, x=label, y=say_metric(overview.metric), grid="y")
         _target(axes, overview)
         named = panels[x][: num_named(len(panels[x]))]

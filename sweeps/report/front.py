@@ -13,7 +13,7 @@ from sweeps.report.front_points import Point, points_of, timed
 from sweeps.report.label_places import Box, Place, box_around, place_labels
 from sweeps.report.overview import Overview
 from sweeps.report.palette import MUTED, PANEL, faded
-from sweeps.report.wording import count, dig, listed, say, say_metric, say_seconds
+from sweeps.report.wording import clean, count, dig, listed, say, say_metric, say_seconds, several, with_scores
 
 NAME = "front"
 TITLE = "Quality against time"
@@ -175,14 +175,15 @@ def _time_label(overview: Overview, layout: Layout) -> str:
 def caption(overview: Overview) -> str:
     """Return the sentences under the figure."""
     filled = (
-        "Filled markers are on the front: no other loss is both better and faster; the shaded side is beaten by it. "
+        f"Filled markers are on the front: {several([loss.label for loss in overview.losses if loss.name in overview.front])}. No other "
+        "loss is both better and faster than one of these; the shaded side is beaten by them. "
         if overview.front
         else ""
     )
     rule = dig(overview.verdict, "target.rule")
     if timed(overview):
         time = f"Time is train seconds until {say(overview.target)} is first reached; a run that never gets there counts as infinite. "
-        time += f"Target: {rule}. " if rule else ""
+        time += f"Target: {with_scores(clean(rule, 400))}. " if rule else ""
     else:
         time = "No loss has a time to the target, so time is that of the whole training. "
     runs = (

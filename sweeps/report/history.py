@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sweeps.report.canvas import TEXT_PX, Layout, NothingToShow, axes_at, new_figure, points, score_axis, write
+from sweeps.report.canvas import TEXT_PX, Layout, NothingToShow, axes_at, new_figure, score_axis, write
 from sweeps.report.csv_table import CsvTable
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.palette import MUTED
-from sweeps.report.wording import count, say, say_metric, short
+from sweeps.report.trial_marks import cross, mark_trial, say_marks
+from sweeps.report.wording import count, listed, say, say_metric, short
 from sweeps.verdict.contenders import finite
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ _HEIGHT_NARROW_PX = 96.0
 
 
 def best_so_far(loss: LossView, overview: Overview) -> list[tuple[int, float]]:
-    """Return the best score so far after each trial of the search that a score had come by, trials counted from 1."""
+    """Return the best score so far after each trial of the search from its first score on, counted from 1; failures have none."""
     best: float | None = None
     steps = []
     for number, trial in enumerate(loss.search, start=1):
-        score = overview.score(trial)
+        score = overview.score(trial) if trial.state != "failed" else None
         if score is not None and (best is None or (score > best) == overview.maximise):
             best = score
         if best is not None:
@@ -48,7 +49,7 @@ def _shown(overview: Overview) -> list[LossView]:
         raise NothingToShow(
             "each loss had one trial, so there is no search to follow."
             if most == 1
-            else "no trial of the search has a score."
+            else "no trial of the search has a score, or each that has one failed."
             if most
             else "nothing was searched."
         )
@@ -86,7 +87,8 @@ def draw(overview: Overview, layout: Layout) -> Figure:
 def _limits(losses: list[LossView], overview: Overview) -> tuple[float, float]:
     """One range for all panels: the best so far, from the first on, and the better two thirds of the trials; bad ones flatten nothing."""
     bests = [best for loss in losses for _, best in best_so_far(loss, overview)]
-    scores = sorted(score for loss in losses for trial in loss.search if (score := overview.score(trial)) is not None)
+    ended = [trial for loss in losses for trial in loss.search if trial.state != "failed"]
+    scores = sorted(score for trial in ended if (score := overview.score(trial)) is not None)
     ends = [*bests, scores[len(scores) // 3 if overview.maximise else (2 * len(scores)) // 3]]
     margin = 0.1 * (max(ends) - min(ends)) or 0.01
     return min(ends) - margin, max(ends) + margin
@@ -101,11 +103,13 @@ def _panel(axes: Axes, loss: LossView, overview: Overview) -> None:
     edge = low + 0.06 * (high - low) if overview.maximise else high - 0.06 * (high - low)
     for number, trial in enumerate(loss.search, start=1):
         score = overview.score(trial)
-        if score is None or not low <= score <= high:
+        size, alpha = (6.5, 0.9) if len(loss.search) <= 40 else (4.5, 0.7)
+        if score is not None and low <= score <= high:
+            mark_trial(axes, (number, score), look, trial.state, size=size, alpha=alpha)
+        elif trial.state == "failed":
+            cross(axes, (number, edge), MUTED.stand_in, size=size)
+        else:
             axes.plot([number], [edge], marker="|", markersize=9, color=MUTED.stand_in, zorder=4)
-            continue
-        few = len(loss.search) <= 40
-        points(axes, [number], [score], look, filled=trial.state == "complete", size=6.5 if few else 4.5, alpha=0.9 if few else 0.7)
     said = f"{say(steps[-1][1])}, trial {found} of {len(loss.search)}"
     write(axes, loss.label, (0, 1), (0, 10), where="axes", level="baseline", colour=look.text, bold=True)
     write(axes, said, (1, 1), (0, 10), where="axes", align="right", level="baseline", size=TEXT_PX - 1)
@@ -118,11 +122,26 @@ def caption(overview: Overview) -> str:
     more = f" Drawn are the {MOST_PANELS} best losses; the other {rest} are in the data." if rest > 0 else ""
     once = [loss.label for loss in overview.losses if len(loss.search) == 1]
     alone = f" {count(len(once), 'loss', 'losses')} with one trial {'has' if len(once) == 1 else 'have'} no history." if once else ""
+    blank = [loss.label for loss in overview.losses if len(loss.search) > 1 and not best_so_far(loss, overview)]
+    alone += f" No trial of {listed(blank)} has a score without having failed." if blank else ""
+    marks = say_marks(trial.state for loss in shown for trial in loss.search)
     return (
-        "Trials in the order they were asked for; hollow ones were pruned early, strokes at the edge are off the scale, failed, or "
-        "without a score. The line is the best so far: where it still rises at the end, more trials may pay. All panels have one scale. "
-        f"Scores of the search are at the best threshold on its own sections, and rank nothing.{more}{alone}"
+        f"Trials in the order they were asked for{f'; {marks}' if marks else ''}.{_at_the_edge(shown, overview)} "
+        "The line is the best so far: where it still rises at the end, more trials may pay. All panels have one scale. Scores of the "
+        f"search are at the best threshold on its own sections, and rank nothing.{more}{alone}"
     )
+
+
+def _at_the_edge(shown: list[LossView], overview: Overview) -> str:
+    """Say what the marks at the edge are, where there are any."""
+    low, high = _limits(shown[:MOST_PANELS], overview)
+    far = [
+        trial
+        for loss in shown[:MOST_PANELS]
+        for trial in loss.search
+        if (score := overview.score(trial)) is None or not low <= score <= high
+    ]
+    return " Marks at the edge are off the scale or without a score." if far else ""
 
 
 def alternative(overview: Overview) -> str:

@@ -11,7 +11,7 @@ from sweeps.report.csv_table import CsvTable
 from sweeps.report.overview import Overview
 from sweeps.report.palette import INK, MUTED, PAPER, RULE
 from sweeps.report.parameter_views import MOST_PARAMETERS, ParameterView, label_of, left_over, views
-from sweeps.report.wording import clean, dig, say
+from sweeps.report.wording import clean, dig, say, with_minus
 
 NAME = "importance"
 TITLE = "Which parameters mattered"
@@ -131,11 +131,19 @@ def table(overview: Overview) -> CsvTable:
 
 
 def statements(overview: Overview) -> dict[str, Any] | None:
-    """Return what the page says of each loss's optimum, and the rule; None where nothing was searched."""
+    """Return what the page says of each loss's optimum, and the rule; None where nothing was searched.
+
+    Where no loss has one, and all for the same reason, it is said once.
+    """
     if not dig(overview.verdict, "parameters.losses"):
         return None
     found = views(overview)
-    told = [(view.loss.label, dig(view.told, "flat.words") or dig(view.told, "importance_why") or "") for view in found]
+    told = [
+        (view.loss.label, with_minus(clean(dig(view.told, "flat.words") or dig(view.told, "importance_why") or "", 900))) for view in found
+    ]
+    reasons = {words.rstrip(".") for _, words in told}
+    if len(reasons) == 1 and not any(dig(view.told, "flat.words") for view in found):
+        return {"rows": [], "rule": "", "reason": f"Not known of any loss: {next(iter(reasons)) or 'not computed'}."}
     noises = {noise["words"]: noise["value"] for view in found if (noise := dig(view.told, "noise"))}
     rule = clean(dig(overview.verdict, "parameters.tie_rule", ""), 400)
     if len(noises) == 1 and "scatter" not in next(iter(noises)):
@@ -143,4 +151,4 @@ def statements(overview: Overview) -> dict[str, Any] | None:
         rule += f" That is {say(value, 4)}: {words}."
     elif noises:
         rule += f" That is {' or '.join(noises)}."
-    return {"rows": [(label, clean(words, 900)) for label, words in told if words], "rule": rule}
+    return {"rows": [(label, words) for label, words in told if words], "rule": rule, "reason": ""}

@@ -6,13 +6,18 @@ A sentence whose facts are missing is left out rather than guessed.
 from collections.abc import Mapping
 from typing import Any
 
+from sweeps.report.methods_comparison import comparison
 from sweeps.report.overview import LossView, Overview
-from sweeps.report.wording import clean, count, dig, listed, say, say_metric, say_seconds, say_value, short
+from sweeps.report.wording import clean, count, dig, listed, say_metric, say_seconds, say_value, short
 from sweeps.verdict.contenders import finite
 
-_OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+_OPTIMIZERS = {
+    "adam": "Adam (Kingma and Ba 2015)",
+    "adamw": "AdamW (Loshchilov and Hutter 2019)",
+    "sgd": "stochastic gradient descent",
+}
 _SAMPLERS = {
-    "tpe": "Optuna's tree-structured Parzen estimator (Akiba et al. 2019)",
+    "tpe": "Optuna's tree-structured Parzen estimator (Bergstra et al. 2011; Akiba et al. 2019)",
     "random": "random sampling (Optuna, Akiba et al. 2019)",
     "gp": "a Gaussian process (Optuna, Akiba et al. 2019)",
     "qmc": "a scrambled Halton sequence (Owen 2017)",
@@ -21,7 +26,7 @@ _SAMPLERS = {
 
 def methods(overview: Overview) -> list[str]:
     """Return the paragraph's parts: data and network, search, comparison, circumstances."""
-    parts = (_data(overview) + _network(overview), _search(overview), _comparison(overview), _circumstances(overview))
+    parts = (_data(overview) + _network(overview), _search(overview), comparison(overview), _circumstances(overview))
     return [" ".join(sentences) for sentences in parts if sentences]
 
 
@@ -29,7 +34,8 @@ def _data(overview: Overview) -> list[str]:
     data, recipe = overview.record.data, overview.record.recipe
     name = short(data.get("name") or dig(recipe, "data.source", "the given sections"), 80)
     shape, voxel, digest, rule = (data.get(key) for key in ("shape", "voxel_size_nm", "sha256", "membrane_rule"))
-    what = []
+    known = "isbi2012" in name or "isbi2012" in str(dig(recipe, "data.source", ""))
+    what = ["Cardona et al. 2010; Arganda-Carreras et al. 2015"] if known else []
     if isinstance(shape, list | tuple) and len(shape) == 3:
         what.append(f"{shape[0]} sections of {shape[1]} x {shape[2]} pixels")
     if isinstance(voxel, list | tuple) and len(voxel) == 3:
@@ -39,7 +45,8 @@ def _data(overview: Overview) -> list[str]:
         what.append(f"SHA-256 {clean(digest, 80)}")
     sentences = [f"The data were {name}" + (f" ({'; '.join(what)})." if what else ".")]
     if rule:
-        sentences.append(f"Of the labels, {clean(rule, 200)}.")
+        said = clean(rule, 200)
+        sentences.append(f"The labels were {said}." if said.startswith("generated") else f"Of the labels, {said}.")
         sentences += ["Pixels of unknown label count neither for losses nor for scores."] if " is unknown (" in str(rule) else []
     if positive := dig(recipe, "data.positive"):
         sentences.append(f"The positive class of the losses was {clean(positive, 40)}; all scores are of membranes.")
@@ -54,17 +61,23 @@ def _network(overview: Overview) -> list[str]:
     changes = [word for key, word in (("flips", "mirror images"), ("quarter_turns", "turns by 90 degrees")) if data.get(key)]
     changes += [f"elastic deformation of {say_value(data['elastic_px'])} pixels"] if finite(data.get("elastic_px")) else []
     augmented = f" with random {listed(changes)}" if changes else ""
-    numbers = [
-        f", {word} {said}" for key, word in (("lr", "learning rate"), ("weight_decay", "weight decay")) if (said := _domain(train.get(key)))
-    ]
+    numbers = [f", learning rate {said}{_scheduled(train)}" if (said := _domain(train.get("lr"))) else ""]
+    numbers += [f", weight decay {said}" if (said := _domain(train.get("weight_decay"))) else ""]
     optimizer = _OPTIMIZERS.get(str(train.get("optimizer")), clean(train.get("optimizer", "its optimizer"), 40))
     network = (
         f"A U-Net (Ronneberger et al. 2015) of {say_value(model.get('depth'))} levels, with {say_value(model.get('width'))} channels in "
-        f"the first, was trained on random crops{crop}{augmented}, in batches of {say_value(train.get('batch_size'))}, with "
+        f"the first and batch normalisation (Ioffe and Szegedy 2015) after each 3 x 3 convolution, was "
+        f"trained on random crops{crop}{augmented}, in batches of {say_value(train.get('batch_size'))}, with "
         f"{optimizer}{''.join(numbers)}, for at most {_number(train.get('epochs'), 'epoch')} of "
         f"{_number(data.get('crops_per_section'), 'crop')} a training section."
     )
     return [network]
+
+
+def _scheduled(train: Mapping[str, Any]) -> str:
+    """How the learning rate went on; records of before there was a choice say nothing of it."""
+    schedules = {"constant": " and constant", "cosine": ", lowered to 0 along a cosine (Loshchilov and Hutter 2017)"}
+    return schedules.get(str(train.get("schedule")), "")
 
 
 def _number(value: Any, noun: str) -> str:
@@ -96,8 +109,9 @@ def _search(overview: Overview) -> list[str]:
         f"Each had a study of its own with a budget of {dealt}, proposed by "
         f"{_SAMPLERS.get(str(search.get('sampler')), 'Optuna')}{first} and run by Ray Tune (Liaw et al. 2018)."
     )
-    stop = search.get("early_stop")
-    if isinstance(stop, Mapping):
+    stop, epochs = search.get("early_stop"), finite(dig(overview.record.recipe, "train.epochs"))
+    stops = isinstance(stop, Mapping) and not (epochs is not None and (finite(stop.get("grace_epochs")) or 0) >= epochs)
+    if isinstance(stop, Mapping) and stops:
         grace, factor = _number(stop.get("grace_epochs"), "epoch"), say_value(stop.get("factor"))
         sentences.append(
             "Weak trials were stopped early by asynchronous successive halving (Li et al. 2020) within each loss, after at least "
@@ -106,7 +120,11 @@ def _search(overview: Overview) -> list[str]:
     folds, fold = (finite(dig(overview.record.recipe, f"data.{key}")) for key in ("folds", "search_fold"))
     where = "" if folds is None or fold is None else f" on block {int(fold)} (from 0) of {int(folds)} contiguous blocks of sections"
     metric = say_metric(overview.metric)
-    sentences.append(f"Trials were pruned and chosen by {metric} at the best threshold{where}, never by the value of their loss.")
+    done = "stopped and chosen" if stops else "chosen"
+    sentences.append(f"Trials were {done} by {metric} at the best threshold{where}, never by the value of their loss.")
+    trials = [trial for loss in overview.losses for trial in loss.search]
+    if failed := sum(trial.state == "failed" for trial in trials):
+        sentences.append(f"{failed} of {count(len(trials), 'trial')} failed and {'was' if failed == 1 else 'were'} never chosen.")
     return sentences
 
 
@@ -121,31 +139,6 @@ def _loss(loss: LossView, overview: Overview) -> str:
     return short(loss.name, 40) + (f" ({', '.join(ranges)})" if ranges else "")
 
 
-def _comparison(overview: Overview) -> list[str]:
-    finalists = [trial for loss in overview.losses for trial in loss.finalists]
-    if not finalists:
-        return []
-    seeds, folds = (
-        count(len({getattr(trial, key) for trial in finalists}), noun) for key, noun in (("seed", "fresh seed"), ("fold", "fold"))
-    )
-    sentences = [f"The best configuration of each loss was then trained again with {seeds} on {folds}, without early stopping."]
-    sentences.append(
-        "Seeds and folds were the same for every loss; thresholds were calibrated on sections used neither to train nor to test."
-    )
-    sentences.append("Only these runs are ranked.")
-    if dig(overview.verdict, "pairs", ()):
-        rule = dig(overview.verdict, "groups_rule", "Losses that cannot be told apart are called tied.")
-        sentences += ["Differences are paired by seed and fold, with 95% intervals from Student's t.", clean(rule, 500)]
-    sentences.append("V_rand and V_info are the thinned scores of the ISBI 2012 challenge (Arganda-Carreras et al. 2015).")
-    if overview.target is not None:
-        metric = say_metric(dig(overview.verdict, "target.metric", overview.metric))
-        sentences.append(
-            f"Speed is the median of the train seconds, evaluation excluded, until a {metric} of {say(overview.target)} was first reached "
-            "on the calibration sections; a run that never reached it counts as infinite."
-        )
-    return sentences
-
-
 def _circumstances(overview: Overview) -> list[str]:
     environments = [dig(trial.result, "environment", {}) for trial in overview.record.trials]
 
@@ -155,9 +148,10 @@ def _circumstances(overview: Overview) -> list[str]:
     sentences = []
     if met("device"):
         precision = f" in {met('precision')}" if met("precision") else ""
+        device = met("device").replace("cpu", "the CPU")
         torch = f" with PyTorch {met('torch')} (Paszke et al. 2019)" if met("torch") else ""
         processor = clean(dig(overview.record.provenance, "hardware.processor", ""), 100)
-        sentences.append(f"Training ran on {met('device')}{precision}{torch}" + (f"; the machine has {processor}." if processor else "."))
+        sentences.append(f"Training ran on {device}{precision}{torch}" + (f" (processor: {processor})." if processor else "."))
     seconds = [value for trial in overview.record.trials if (value := finite(dig(trial.result, "seconds.wall"))) is not None]
     if seconds:
         sentences.append(f"The trials took {say_seconds(sum(seconds))} in all.")

@@ -102,8 +102,8 @@ class Overview:
         return score_of(trial, self.metric)
 
     def best_of(self, trials: tuple[TrialRecord, ...]) -> TrialRecord | None:
-        """Return the trial with the best score; None when none has one."""
-        scored = [(score, trial) for trial in trials if (score := self.score(trial)) is not None]
+        """Return the trial with the best score; None when none has one. What a trial scored before it failed is no result."""
+        scored = [(score, trial) for trial in trials if trial.state != "failed" and (score := self.score(trial)) is not None]
         if not scored:
             return None
         return sorted(scored, key=lambda pair: pair[0], reverse=self.maximise)[0][1]

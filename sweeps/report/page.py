@@ -6,17 +6,19 @@ past the escaping would still do nothing.
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from sweeps.report.palette import css_variables
 from sweeps.report.wording import clean
 
 _ROOM = Path(__file__).parent
+_COMMAND = re.compile(r"`([^`]+)`")
 
 
 def render(parts: Mapping[str, Any], template_name: str = "template.html.j2") -> str:
@@ -29,11 +31,18 @@ def render(parts: Mapping[str, Any], template_name: str = "template.html.j2") ->
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["coded"] = coded
     # Neither holds "</" (a test says so), so they can stand in the page as they are.
     style, script = _style(), (_ROOM / "sort.js").read_text(encoding="utf-8")
     template = environment.get_template(template_name)
     page = template.render(style=Markup(style), script=Markup(script), policy=policy(style=style, script=script), **parts)
     return page.strip() + "\n"  # the macros at the template's head leave empty lines
+
+
+def coded(text: str) -> Markup:
+    """Return a text with what stands between backticks as code, all of it escaped."""
+    pieces = _COMMAND.split(clean(text, 2**20))
+    return Markup("").join(Markup("<code>{}</code>").format(piece) if at % 2 else escape(piece) for at, piece in enumerate(pieces))
 
 
 def _harmless(value: Any) -> Any:

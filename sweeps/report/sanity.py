@@ -6,7 +6,7 @@ from typing import Any
 from sweeps.report.canvas import NothingToShow
 from sweeps.report.grid import Cell, Column, Grid, figure, words
 from sweeps.report.overview import Overview
-from sweeps.report.wording import clean, count, dig, say, say_metric, short
+from sweeps.report.wording import ABSENT, clean, count, dig, say, say_metric, short
 from sweeps.verdict.contenders import best_of, finite
 
 
@@ -27,6 +27,8 @@ def statement(overview: Overview) -> str:
     found = below(overview)
     if not found:
         return f"Each of the {count(ranked, 'ranked loss', 'ranked losses')} beats {row}."
+    if len(found) == ranked and dig(overview.verdict, "not_beaten"):
+        return ""  # the verdict begins with it, and the table below names the rest
     some = f"{len(found)} of {count(ranked, 'ranked loss', 'ranked losses')}"
     return f"{some} {'does' if len(found) == 1 else 'do'} not beat {row}; what is known of why stands below."
 
@@ -41,7 +43,7 @@ def grid(overview: Overview) -> Grid:
             Cell(text=short(entry["loss"], 40), value=str(entry["loss"]), loss=overview.loss(entry["loss"])),
             figure(entry.get("score")),
             Cell(text=f"{clean(entry.get('sanity', ''), 60)} {say(entry.get('sanity_score'))}", value=finite(entry.get("sanity_score"))),
-            words(clean(entry.get("why", ""), 600)),
+            words(clean(entry.get("why") or ABSENT, 600)),
         )
         for entry in found
     )

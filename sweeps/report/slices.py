@@ -9,7 +9,7 @@ from sweeps.report.csv_table import CsvTable
 from sweeps.report.overview import Overview
 from sweeps.report.palette import INK, MUTED, PAPER
 from sweeps.report.parameter_views import STEPS, ParameterView, Tried, label_of, left_over, parameter_axis, place_of, score_range, views
-from sweeps.report.wording import say, say_metric
+from sweeps.report.wording import listed, say, say_metric, several
 from sweeps.space import Choice
 
 NAME = "slices"
@@ -94,16 +94,32 @@ def _points(axes: Axes, view: ParameterView, name: str, overview: Overview) -> N
 def caption(overview: Overview) -> str:
     """Return the sentences under the figure."""
     shown = views(overview)
-    stopped = " hollow grey ones were stopped early," if any(item.stopped for view in shown for item in view.tried) else ""
-    dashed = (
-        "Coloured trials tie with the best of their loss, the largest marker; the dashed line is where ties begin, and the coloured bar on "
-        "the axis reaches from the lowest to the highest value that ties."
-        if any(view.threshold is not None for view in shown)
-        else "Where ties begin is not known."
+    every = [item for view in shown for item in view.drawn]
+    low, high = score_range(shown, overview.maximise)
+    grey = any(not item.tied for item in every)
+    marks = ["hollow grey ones were stopped early"] if any(item.stopped and not item.tied for item in every) else []
+    marks += (
+        [f"triangles lie {'below' if overview.maximise else 'above'} the axis"]
+        if any(not low <= item.score <= high and not item.tied for item in every)
+        else []
     )
+    marks += ["the dotted upright is the literature's value"] if any(view.defaults for view in shown) else []
+    said = listed(marks)
     return (
-        f"{say_metric(overview.metric)} of every trial of the search against each parameter. {dashed} Grey ones do not tie,{stopped} "
-        f"triangles lie below the axis, and the dotted upright is the literature's value.{left_over(overview)}"
+        f"{say_metric(overview.metric)} of every trial of the search against each parameter. {_ties(shown, grey=grey)}"
+        f"{f' {said[:1].upper()}{said[1:]}.' if said else ''}{left_over(overview)}"
+    )
+
+
+def _ties(shown: list[ParameterView], *, grey: bool) -> str:
+    """Say which trials are coloured, or why none is."""
+    unknown = [view.loss.label for view in shown if view.threshold is None]
+    if len(unknown) == len(shown):
+        return "Which trials tie with the best is not known, so all are grey."
+    return (
+        f"Coloured trials tie with the best of their loss, the largest marker{', grey ones do not' if grey else ''}; the dashed line is "
+        "where ties begin, and the coloured bar on the axis reaches from the lowest to the highest value that ties."
+        f"{f' Of {several(unknown)} it is not known which tie.' if unknown else ''}"
     )
 
 

@@ -14,7 +14,7 @@ from sweeps.report.label_places import text_width
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.palette import MUTED, PANEL, RULE
 from sweeps.report.speed_tables import Answer, answers, by_steps, statements
-from sweeps.report.wording import clean, count, dig, say_value, short
+from sweeps.report.wording import count, dig, plain, say_value, short
 from sweeps.verdict.contenders import finite
 
 NAME = "speed"
@@ -61,7 +61,7 @@ def _panel(axes: Axes, answer: Answer, losses: list[LossView]) -> None:
     if not known:
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
-        _say_why(axes, answer)
+        write(axes, "no answer", (0, 0.5), (4, 0), where="axes")  # the words beside the figure say why
         return
     missed = any(value is None for values in found.values() for value in values)
     border = _scale(axes, known, missed=missed)
@@ -75,18 +75,6 @@ def _panel(axes: Axes, answer: Answer, losses: list[LossView]) -> None:
             _row(axes, slot, loss, rows[loss.name], found[loss.name], border)
         else:
             write(axes, "not known", (0, slot), (4, 0), where="row")
-
-
-def _say_why(axes: Axes, answer: Answer) -> None:
-    text, line, lines = answer.reason or "nothing was measured", "", []
-    room = axes.get_window_extent().width / 6.6  # letters of 13 px
-    for word in text.split():
-        if line and len(line) + len(word) >= room:
-            lines.append(line)
-            line = ""
-        line = f"{line} {word}".strip()
-    for number, part in enumerate([*lines, line][:8]):
-        write(axes, part, (0, 1), (0, -12 - 17 * number), where="axes")
 
 
 def _scale(axes: Axes, known: list[float], *, missed: bool) -> float:
@@ -143,13 +131,13 @@ def caption(overview: Overview) -> str:
         "Small ones are single rounds or runs, crosses runs that missed the target.",
         "The grey band around the fastest is the A/A row, what one loss differs by from itself.",
     ]
-    parts += [f"{answer.title}: {clean(answer.found['note'], 600).rstrip('.')}." for answer in made if answer.found.get("note")]
+    parts += [f"{answer.title}: {answer.note}." for answer in made if answer.note]
     return " ".join(parts) + (f" {count(rest, 'more loss is', 'more losses are')} in the data." if rest > 0 else "")
 
 
 def alternative(overview: Overview) -> str:
     """Return what the figure says, in words."""
-    return "Three dot plots. " + " ".join(f"{question}: {said}" for question, said in statements(overview))
+    return plain("Three dot plots. " + " ".join(f"{question}: {said}" for question, said in statements(overview)))
 
 
 def table(overview: Overview) -> CsvTable:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sweeps.report.canvas import NothingToShow
+from sweeps.report.commands import folder_name
 from sweeps.report.grid import Cell, Column, Grid, figure, words
 from sweeps.report.overview import Overview
-from sweeps.report.wording import ABSENT, NEVER, clean, count, dig, say, say_range, say_seconds, say_value, several, short
+from sweeps.report.wording import ABSENT, NEVER, clean, count, dig, say, say_range, say_seconds, say_value, several, short, with_scores
 from sweeps.verdict.contenders import finite
 
+_MEMORY = "memory "
 _STANDS = {"fastest": "first", "tied": "ties with it", "slower": "slower", "misses": "misses"}
 
 
@@ -24,6 +26,8 @@ class Answer:
     axis: str
     """What its horizontal axis is."""
     found: Mapping[str, Any]
+    place: str = ""
+    """The results folder, as a command names it."""
 
     @property
     def rows(self) -> dict[str, Mapping[str, Any]]:
@@ -32,8 +36,20 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """Why there is no answer; empty where there is one."""
-        return clean(self.found.get("reason") or "", 300)
+        """Why there is no answer, with the command that would give it; empty where there is one."""
+        return with_scores(clean(self.found.get("reason") or "", 300), self.found.get("target")).replace(" DIR`", f" {self.place}`")
+
+    @property
+    def note(self) -> str:
+        """How it was measured; of memory, which is in the table alone, nothing."""
+        parts = clean(self.found.get("note") or "", 600).rstrip(".").split("; ")
+        return "; ".join(part for part in parts if not part.startswith(_MEMORY))
+
+    @property
+    def of_memory(self) -> str:
+        """What is to be said of the memory that stands in the table."""
+        parts = clean(self.found.get("note") or "", 600).rstrip(".").split("; ")
+        return "; ".join(part for part in parts if part.startswith(_MEMORY))
 
 
 def answers(overview: Overview) -> list[Answer]:
@@ -41,14 +57,16 @@ def answers(overview: Overview) -> list[Answer]:
     speed = dig(overview.verdict, "speed", {})
     if not speed:
         raise NothingToShow("this verdict does not tell the fastest three ways; `sweeps report` makes it anew from the results.")
-    target = say(finite(dig(speed, "to_target.target.value")))
+    value = finite(dig(speed, "to_target.target.value"))
+    soon, place = dig(speed, "to_target.seconds", {}) | {"target": value}, folder_name(overview.record.folder)
     made = [
-        Answer(key="loss_cost", title="The loss alone", axis="ms a call", found=dig(speed, "loss_cost", {})),
-        Answer(key="step_cost", title="A training step", axis="ms a step", found=dig(speed, "step_cost", {})),
-        Answer(key="to_target", title=f"To Dice {target}", axis="train seconds", found=dig(speed, "to_target.seconds", {})),
+        Answer(key="loss_cost", title="The loss alone", axis="ms a call", found=dig(speed, "loss_cost", {}), place=place),
+        Answer(key="step_cost", title="A training step", axis="ms a step", found=dig(speed, "step_cost", {}), place=place),
+        Answer(key="to_target", title=f"To Dice {say(value)}", axis="train seconds", found=soon, place=place),
     ]
     if not any(answer.rows for answer in made):
-        raise NothingToShow("; ".join(dict.fromkeys(answer.reason for answer in made if answer.reason)) or "no loss has been compared yet.")
+        reasons = dict.fromkeys(clause for answer in made for clause in answer.reason.split("; ") if clause)
+        raise NothingToShow("; ".join(reasons) or "no loss has been compared yet.")
     return made
 
 
@@ -68,10 +86,13 @@ def grid_loss(overview: Overview) -> Grid:
 def grid_step(overview: Overview) -> Grid:
     """Return what a training step costs with each loss; NothingToShow without it."""
     grid = _grid(answers(overview)[1], "speed_step", "A training step, against the quickest", _milliseconds, overview)
-    memory = Column(key="peak_memory_mib", title="Peak MiB", numeric=True, lower_is_better=True, hint="median over the runs")
-    rows = answers(overview)[1].rows.values()
-    cells = tuple((*kept, figure(row.get("peak_memory_mib"), digits=0)) for kept, row in zip(grid.rows, rows, strict=True))
-    return replace(grid, columns=(*grid.columns, memory), rows=cells)
+    answer = answers(overview)[1]
+    known = any(finite(row.get("peak_memory_mib")) is not None for row in answer.rows.values())
+    title = "Peak memory, MiB" if known else ""
+    memory = Column(key="peak_memory_mib", title=title, numeric=True, lower_is_better=True, hint="median over the runs")
+    cells = tuple((*kept, figure(row.get("peak_memory_mib"), digits=0)) for kept, row in zip(grid.rows, answer.rows.values(), strict=True))
+    caption = f"{grid.caption.rstrip('.')}; {answer.of_memory}." if known and answer.of_memory else grid.caption
+    return replace(grid, caption=caption, columns=(*grid.columns, memory), rows=cells)
 
 
 def grid_target(overview: Overview) -> Grid:
@@ -180,16 +201,23 @@ def _says(answer: Answer, word: str, value: Any) -> str:
     ties = [short(name, 30) for name in answer.found.get("ties") or ()]
     slower = sum(other.get("state") == "slower" for other in answer.rows.values())
     missing = sum(other.get("state") == "misses" for other in answer.rows.values())
-    number = value(finite(row.get("value")))
+    number, stands = value(finite(row.get("value"))), _stands_first(answer)
     if ties and not slower and not missing:
-        said = (
-            f"No loss is {word}: {short(first, 30)} has the smallest median ({number}), and {several(ties)} cannot be told apart from it."
-        )
+        said = f"No loss is {word}: {short(first, 30)} {stands} ({number}), and {several(ties)} cannot be told apart from it."
     elif ties:
-        said = f"{short(first, 30)} has the smallest median ({number}); {several(ties)} cannot be told apart from it."
+        said = f"{short(first, 30)} {stands} ({number}); {several(ties)} cannot be told apart from it."
     else:
         said = f"{short(first, 30)} is {word} ({number})" + (", and each other loss is slower." if slower else ".")
     return said + (f" {count(missing, 'loss does', 'losses do')} not get there in the median run." if missing else "")
+
+
+def _stands_first(answer: Answer) -> str:
+    """Say what makes the first the first: rounds or runs are compared one by one, and another may have the smaller median."""
+    values = {name: finite(row.get("value")) for name, row in answer.rows.items()}
+    known = [value for value in values.values() if value is not None]
+    if known and values[str(answer.found["fastest"])] == min(known):
+        return "has the smallest median"
+    return f"comes first {'round by round' if answer.key == 'loss_cost' else 'run by run'}, not by the medians"
 
 
 def _share(cost: Answer, step: Answer) -> str:
@@ -201,7 +229,8 @@ def _share(cost: Answer, step: Answer) -> str:
     if not shares:
         return ""
     low, high = 100 * min(shares), 100 * max(shares)
-    return f"That is {low:.2g}% to {high:.2g}% of a training step." if len(shares) > 1 else f"That is {high:.2g}% of a training step."
+    share = f"{low:.2g}% to {high:.2g}%" if len(shares) > 1 else f"{high:.2g}%"
+    return f"A call is {share} of a training step with the same loss."
 
 
 def _plain(text: str) -> str:
@@ -210,5 +239,5 @@ def _plain(text: str) -> str:
 
 def asked(overview: Overview) -> str:
     """Return how the target was chosen, in words."""
-    rule = clean(dig(overview.verdict, "speed.to_target.target.rule", ""), 400)
+    rule = with_scores(clean(dig(overview.verdict, "speed.to_target.target.rule", ""), 400))
     return f"The target: {rule}." if rule else ""

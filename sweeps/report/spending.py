@@ -24,10 +24,12 @@ from sweeps.report.csv_table import CsvTable
 from sweeps.report.label_places import text_width
 from sweeps.report.overview import LossView, Overview, train_seconds
 from sweeps.report.palette import MUTED, faded
+from sweeps.report.trial_marks import mark_trial, say_marks
 from sweeps.report.wording import say, say_metric, say_seconds
 
 NAME = "spending"
 TITLE = "Score against time"
+_EACH, _BEST, _WENT = "Each trial of the search", "The search's best so far", "Where the seconds went"
 Spent = list[tuple[LossView, list[tuple[float, float, str]]]]
 
 
@@ -38,11 +40,14 @@ def costs(loss: LossView, overview: Overview) -> list[tuple[float, float, str]]:
 
 
 def progress(loss: LossView, overview: Overview) -> list[tuple[int, float, float]]:
-    """Return (number, train seconds so far, best score so far) after each trial of the search, counted from 1, from its first score on."""
+    """Return (number, train seconds so far, best score so far) after each trial of the search, counted from 1, from its first score on.
+
+    A trial that failed has cost its seconds and given nothing.
+    """
     best: float | None = None
     spent, steps = 0.0, []
     for number, trial in enumerate(loss.search, start=1):
-        score = overview.score(trial)
+        score = overview.score(trial) if trial.state != "failed" else None
         spent += train_seconds(trial) or 0.0
         if score is not None and (best is None or (score > best if overview.maximise else score < best)):
             best = score
@@ -58,8 +63,8 @@ def went_on(loss: LossView) -> tuple[float, float]:
 
 
 def searched(overview: Overview) -> bool:
-    """Whether any loss has a second trial, so that there is a best so far."""
-    return any(len(costs(loss, overview)) > 1 for loss in overview.losses)
+    """Whether any loss has a second trial that did not fail, so that there is a best so far."""
+    return any(sum(state != "failed" for *_, state in costs(loss, overview)) > 1 for loss in overview.losses)
 
 
 def draw(overview: Overview, layout: Layout) -> Figure:
@@ -79,7 +84,7 @@ def draw(overview: Overview, layout: Layout) -> Figure:
     second = axes_at(figure, left=place, top=top + (height + 112 if layout.narrow else 0), width=room, height=height)
     _trials(first, spent, overview)
     if lines:
-        _searches(second, [(loss, progress(loss, overview)) for loss, _ in spent], height, overview)
+        _searches(second, [(loss, steps) for loss, _ in spent if (steps := progress(loss, overview))], height, overview)
     else:
         _bars(second, [loss for loss, _ in spent])
     return figure
@@ -93,9 +98,9 @@ def _trials(axes: Axes, spent: Spent, overview: Overview) -> None:
     looks = {loss.name: loss.look if number < num_named(len(spent)) else faded(loss.look) for number, (loss, _) in enumerate(spent)}
     for loss, found in reversed(spent):
         for seconds, score, state in found:
-            points(axes, [seconds], [score], looks[loss.name], filled=state == "complete", size=9)
+            mark_trial(axes, (seconds, score), looks[loss.name], state, size=9)
     score_axis(axes.yaxis)
-    panel_title(axes, "Each trial of the search", rise=34)
+    panel_title(axes, _EACH, rise=34)
     name_axes(axes, x="train seconds of the trial", y=say_metric(overview.metric), grid="both")
 
 
@@ -114,7 +119,7 @@ def _searches(axes: Axes, searches: list[tuple[LossView, list[tuple[int, float, 
         points(axes, [x[i] for i in better], [y[i] for i in better], loss.look, size=7)
     name_ends(axes, [steps[-1][1:] for _, steps in named], [(loss.label, loss.look) for loss, _ in named], height)
     score_axis(axes.yaxis)
-    panel_title(axes, "The search's best so far", rise=34)
+    panel_title(axes, _BEST, rise=34)
     name_axes(axes, x="train seconds of the loss's trials, added up", y=say_metric(overview.metric), grid="y")
 
 
@@ -130,7 +135,7 @@ def _bars(axes: Axes, losses: list[LossView]) -> None:
         axes.barh(slot, finalists, left=search, height=0.5, color=loss.look.mark, alpha=0.45, linewidth=0)
         write(axes, loss.label, (0, slot), (-10, 0), where="row", align="right", colour=loss.look.text, bold=True)
         write(axes, say_seconds(search + finalists), (search + finalists, slot), (8, 0), colour=MUTED.stand_in)
-    panel_title(axes, "Where the seconds went", rise=34)
+    panel_title(axes, _WENT, rise=34)
     name_axes(axes, x="train seconds, search and finalists", grid="x")
 
 
@@ -138,13 +143,15 @@ def caption(overview: Overview) -> str:
     """Return the sentences under the figure."""
     if searched(overview):
         second = (
-            "Right: the best score found for the seconds spent until then, trial by trial; a line that still rises at its end says that "
+            f"{_BEST}: the best score found for the seconds spent until then, trial by trial; a line that still rises at its end says that "
             "more trials may pay."
         )
     else:
-        second = "Right: train seconds of each loss, full colour for the search and pale for the finalists. One trial a loss is no search."
-    left = "Left: what each trial of the search cost and what it reached; hollow markers were pruned early."
-    return f"{left} {second}{unnamed_note(sum(bool(costs(loss, overview)) for loss in overview.losses))}"
+        second = f"{_WENT}: train seconds of each loss, full colour for the search and pale for the finalists."
+        second += " One trial a loss is no search." if all(len(loss.search) < 2 for loss in overview.losses) else ""
+    marks = say_marks(state for loss in overview.losses for *_, state in costs(loss, overview))
+    first = f"{_EACH}: what it cost and what it reached{f'; {marks}' if marks else ''}."
+    return f"{first} {second}{unnamed_note(sum(bool(costs(loss, overview)) for loss in overview.losses))}"
 
 
 def alternative(overview: Overview) -> str:

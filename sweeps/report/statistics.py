@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from sweeps.report.canvas import NothingToShow
 from sweeps.report.differences import pairs_of
+from sweeps.report.doubt import doubted
 from sweeps.report.grid import Cell, Column, Grid, figure, words
 from sweeps.report.overview import LossView, Overview
-from sweeps.report.wording import clean, count, dig, say, say_metric, say_range, short
+from sweeps.report.wording import clean, count, dig, say, say_metric, say_range, short, with_scores
 from sweeps.verdict.contenders import finite
 
 #: the scores with an interval of their own in the table, the objective first
@@ -58,7 +59,8 @@ def _test(overview: Overview) -> str:
         return "" if tested else "None: a test needs two losses with two independent runs in common, so every pair counts as a tie."
     n = finite(test.get("n"))
     size = f", n = {int(n)}" if n is not None else ""
-    return f"{name[:1].upper()}{name[1:]}{size}" + (f": {why}." if why else ".")
+    said = f"{name[:1].upper()}{name[1:]}{size}" + (f": {with_scores(why)}." if why else ".")
+    return f"{said} {doubted(overview)}".strip()
 
 
 def _intervals(overview: Overview) -> str:
@@ -92,15 +94,13 @@ def _findable(overview: Overview) -> str:
     difference, alone, n = (finite(found.get(key)) for key in ("difference", "uncorrected", "n"))
     if difference is None or n is None:
         return ""
-    power = finite(found.get("power"))
-    chance = f"{100 * power:.0f}% of the time" if power is not None else "mostly"
     units, comparisons = count(int(n), clean(found.get("unit", "run"), 20)), finite(found.get("comparisons"))
     if difference >= 1:
         return f"With {units} no difference, however large: a tie says nothing here, and more seeds or folds would."
     single = f", {say(alone, 4)} in a pair that was compared alone" if alone is not None and (comparisons or 0) > 1 else ""
     return (
-        f"With {units} a true difference of {say(difference, 4)} is found {chance}{single}. A tie means no difference larger than that; "
-        "it does not mean that losses are equal."
+        f"With {units} a true difference of {say(difference, 4)} is found four times in five{single}. A tie does not mean that losses are "
+        "equal: a larger difference than that would have been found four times in five, and a smaller one less often."
     )
 
 

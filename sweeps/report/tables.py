@@ -6,6 +6,7 @@ from typing import Any
 from sweeps.report.canvas import NothingToShow
 from sweeps.report.differences import pairs_of
 from sweeps.report.grid import Cell, Column, Grid, bars, estimated, figure, words
+from sweeps.report.methods_comparison import differs
 from sweeps.report.overview import LossView, Overview
 from sweeps.report.wording import (
     ABSENT,
@@ -30,11 +31,12 @@ _SCORES = ("v_rand", "v_info")
 def leaderboard(overview: Overview) -> Grid:
     """Return one row a loss, best first, and the sanity rows below."""
     metric = overview.metric
-    memory = "GiB" if any(finite(loss.row.get("peak_memory_mib")) is not None for loss in overview.losses) else ""
+    memory = "Memory, GiB" if any(finite(loss.row.get("peak_memory_mib")) is not None for loss in overview.losses) else ""
     columns = (
         Column(key="rank", title="#", numeric=True, lower_is_better=True),
         Column(key="loss", title="Loss", lower_is_better=True),
         Column(key=metric, title=say_metric(metric), numeric=True, hint="mean over the finalists' seeds and folds, and its 95% interval"),
+        _adjusted_column(overview),
         Column(key="", title="Interval"),
         Column(key="tie_group", title="Group", lower_is_better=True, hint="losses with the same letter cannot be told apart"),
         Column(key="membrane_dice_at_half", title="Dice at .5", numeric=True, hint="at threshold 0.5 instead of the calibrated one"),
@@ -68,6 +70,12 @@ def leaderboard(overview: Overview) -> Grid:
     )
 
 
+def _adjusted_column(overview: Overview) -> Column:
+    """The mean that ranks; in the page only where it differs from the plain one."""
+    title = "Adjusted" if any(differs(overview, loss) for loss in overview.losses) else ""
+    return Column(key="adjusted_mean", title=title, numeric=True, hint="the mean as if every loss had run wherever any has; ranks")
+
+
 def _row(loss: LossView, overview: Overview, bar: Any, letters: dict[str, str]) -> tuple[Cell, ...]:
     estimate = loss.estimate(overview.metric)
     letter = letters.get(loss.name)
@@ -76,6 +84,7 @@ def _row(loss: LossView, overview: Overview, bar: Any, letters: dict[str, str]) 
         Cell(text=str(loss.rank or ABSENT), value=loss.rank),
         Cell(text=short(loss.name, 40), value=loss.name, loss=loss, second=_configuration(loss, say_parameters(tuned))),
         estimated(estimate),
+        figure(loss.row.get("adjusted_mean")),
         Cell(text="" if bar else ABSENT, bar=bar),
         Cell(text=letter or ABSENT, value=letter),
         figure(loss.estimate("membrane_dice_at_half").mean),
@@ -93,7 +102,10 @@ def _row(loss: LossView, overview: Overview, bar: Any, letters: dict[str, str]) 
 
 def _configuration(loss: LossView, parameters: str) -> str:
     function = "" if loss.function == loss.name else short(loss.function, 40)
-    return ", ".join(part for part in (function, parameters if parameters != ABSENT else "") if part)
+    again = loss.row.get("repeat_of")
+    repeat = f"(repeat of {short(again, 40)})" if again else ""
+    said = ", ".join(part for part in (function, parameters if parameters != ABSENT else "") if part)
+    return f"{repeat} {said}".strip()
 
 
 def _letters(overview: Overview) -> dict[str, str]:
@@ -133,7 +145,7 @@ def _sanity_row(row: Mapping[str, Any], overview: Overview) -> tuple[Cell, ...]:
         empty,
         Cell(text=name, value=row.get("name"), second=note),
         figure(row.get(overview.metric)),
-        *([empty] * 3),
+        *([empty] * 4),
         *(figure(row.get(score)) for score in _SCORES),
         *([empty] * 8),
     )

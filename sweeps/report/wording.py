@@ -23,6 +23,7 @@ METRICS = {
 
 # Controls except tab and newline, C1, direction overrides and isolates, lone surrogates, and what XML 1.0 has no place for.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_EXPONENT, _LEADING = re.compile(r"(?<=\de)-(?=\d)"), re.compile(r"(?<![\w.,])0(?=\.\d)")
 _OWNER = re.compile(r"^(loss|train)\.")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
@@ -69,6 +70,23 @@ def bare(text: str) -> str:
     return text
 
 
+def with_minus(text: str) -> str:
+    """Return a text of the verdict with its exponents as the page writes them: 4.2e-5 with a true minus sign."""
+    return _EXPONENT.sub(MINUS, text)
+
+
+def with_scores(text: str, target: object = None) -> str:
+    """Return a text of the verdict with its scores as the page writes them: .785 for 0.785; a target with as many digits as elsewhere."""
+    known = finite(target)
+    text = text if known is None else re.sub(rf"(Dice ){re.escape(f'{known:.4f}')}\b", rf"\g<1>{say(known)}", text)
+    return _LEADING.sub("", text)
+
+
+def plain(text: str) -> str:
+    """Return a text without the backticks around its commands, for where nothing can be set in another type."""
+    return text.replace("`", "")
+
+
 def say_signed(value: object, digits: int = 4) -> str:
     """Return a difference with its sign."""
     text = say(value, digits)
@@ -111,7 +129,7 @@ def say_value(value: object) -> str:
     """Return a parameter's value: numbers short, everything else as cleaned text."""
     number = finite(value)
     if number is None:
-        return short(value, 24)
+        return str(value).lower() if isinstance(value, bool) else short(value, 24)
     if isinstance(value, int):
         return f"{value}"
     if number and (abs(number) < 1e-2 or abs(number) >= 1e4):

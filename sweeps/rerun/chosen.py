@@ -1,7 +1,12 @@
 """Which trial is run again, and the plan that its worker wrote."""
 
+from collections import Counter
+from typing import Any
+
 from sweeps.closing import winner
+from sweeps.given_folder import check_ledger
 from sweeps.plan import TrialPlan
+from sweeps.recipe.errors import did_you_mean, show
 from sweeps.record import SweepRecord, TrialRecord, read_json
 
 
@@ -10,22 +15,36 @@ class NoSuchTrial(ValueError):
 
 
 def find_trial(record: SweepRecord, name: str) -> TrialRecord:
-    """Return the trial `name`: best, fastest, or an id such as focal-0007. Raises NoSuchTrial with what there is."""
+    """Return the trial `name`: best, fastest, or an id such as focal-0007.
+
+    Raises NoSuchTrial with what there is, and with what would make it; LedgerError where the ledger is gone.
+    """
+    if not record.trials:
+        check_ledger(record.folder)
+        raise NoSuchTrial(f"{record.folder} has no {show(name)} yet: no trial was started. `sweeps resume {record.folder}` runs them")
     if name in ("best", "fastest"):
         verdict = read_json(record.folder / "verdict.json") or {}
         found = winner(record, verdict, name)
         if found is None:
-            why = verdict.get("fastest_reason") if name == "fastest" else None
-            told = f"its verdict names none ({why})" if why else f"its verdict names none. `sweeps report {record.folder}` makes it"
-            raise NoSuchTrial(f"the sweep {record.name} has no {name!r} yet: {told}")
+            raise NoSuchTrial(f"{record.folder} has no {name!r} yet: {_why_none(record, verdict, name)}")
         return found
     found = next((trial for trial in record.trials if trial.trial_id == name), None)
     if found is None:
-        known = ", ".join(trial.trial_id for trial in record.trials[:12])
-        raise NoSuchTrial(
-            f"no trial {name!r} in {record.folder}; allowed: best, fastest, {known}{', ...' if len(record.trials) > 12 else ''}"
-        )
+        known = ["best", "fastest", *(trial.trial_id for trial in record.trials)]
+        listed = f"{', '.join(known[:14])}{', ...' if len(known) > 14 else ''}"
+        raise NoSuchTrial(f"no trial {show(name)} in {record.folder}; allowed: {listed}{did_you_mean(name, known)}")
     return found
+
+
+def _why_none(record: SweepRecord, verdict: dict[str, Any], which: str) -> str:
+    """Return why a verdict names no such trial, and which verb would help: a report makes a verdict, but no trial."""
+    if all(trial.score is None for trial in record.trials):
+        states = ", ".join(f"{number} {state}" for state, number in Counter(trial.state for trial in record.trials).items())
+        retry = " --retry-failed" if all(trial.state == "failed" for trial in record.trials) else ""
+        return f"none of its trials has a score ({states}). `sweeps resume {record.folder}{retry}` goes on"
+    if which == "fastest" and verdict.get("fastest_reason"):
+        return f"its verdict names none ({verdict['fastest_reason']})"
+    return f"its verdict names none. `sweeps report {record.folder}` makes the verdict anew"
 
 
 def recorded_plan(trial: TrialRecord) -> TrialPlan:

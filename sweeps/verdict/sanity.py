@@ -50,7 +50,7 @@ def _below(
 def _why(
     record: "SweepRecord", contender: Contender, score: float, known: Sequence[tuple[str, float]], objective: str, *, maximise: bool
 ) -> str:
-    """Return what is known, in clauses: what the score is like, whether runs were still rising, the search's best trial, the registry."""
+    """Return what is known, in clauses: what the score is like, whether runs were still rising, the search's best trial and failures."""
     clauses = [f"scores like {name}" for name, value in known if name in _ONE_CLASS and abs(score - value) <= _NEAR]
     rising = sum(_rising(contender, index, objective, maximise=maximise) for index in range(len(contender.trials)))
     if 2 * rising >= len(contender.trials) and rising:
@@ -64,17 +64,10 @@ def _why(
         clauses.append(f"best of {len(search)} in the search {best}")
     failed = sum(trial.state == "failed" for trial in search)
     clauses += [f"{failed} of {len(search)} trials of the search failed"] if failed else []
-    return "; ".join([*clauses, *_registry(contender.function)])
+    return "; ".join(clauses)
 
 
 def _rising(contender: Contender, index: int, objective: str, *, maximise: bool) -> bool:
     """Whether a run was at its best when it ended."""
     values = [value for _, value in curve_of(contender.trials[index], objective)]
     return len(values) > 1 and values[-1] == best_of(values, maximise) != values[0]
-
-
-def _registry(function: str) -> list[str]:
-    from unet.losses import LOSSES
-
-    # What holds of every sum says nothing of this one, and a record may hold a loss that the registry has no more.
-    return [f'registry: "{LOSSES[function].when}"'] if function in LOSSES else []

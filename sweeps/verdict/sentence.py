@@ -13,8 +13,9 @@ def write_sentence(verdict: Mapping[str, Any]) -> str:
     if not verdict["ranking"]:
         return f"No verdict: {_why_nothing(verdict)}."
     parts = [
+        _no_better(verdict),
         _quality(verdict),
-        _sanity(verdict),
+        _below(verdict),
         _resolution(verdict),
         _speed(verdict),
         _missing(verdict),
@@ -24,8 +25,8 @@ def write_sentence(verdict: Mapping[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Return three decimals without the zero before the point, as scores are written: .801; small differences keep two digits."""
-    text = f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.2g}"
+    """Return three decimals without the zero before the point, as scores are written: .801, and 0; small differences keep two digits."""
+    text = "0" if value == 0 else f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.2g}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
@@ -71,7 +72,7 @@ def _quality(verdict: Mapping[str, Any]) -> str:
         )
     value = f"{metric} {number(found['mean'])}, {_interval(first, found)}"
     if abs(first["adjusted_mean"] - found["mean"]) >= 0.0005:
-        value += f"; {number(first['adjusted_mean'])} as if no run were missing"
+        value += f", {number(first['adjusted_mean'])} as if no run were missing"
     losses = _losses(verdict)
     if len(losses) == 1:
         return f"{name} is the only loss with a result ({value})"
@@ -121,14 +122,24 @@ def _interval(row: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     return f"95% interval {number(found['low'])} to {number(found['high'])} over {design}"
 
 
-def _sanity(verdict: Mapping[str, Any]) -> str:
+def _no_better(verdict: Mapping[str, Any]) -> str:
+    """Say first of all that training was for nothing, where it was: a best loss that no network is needed to equal deserves no praise."""
     names, below = verdict["not_beaten"], verdict["below_sanity"]
-    clauses = [f"predictions that need no network are as good or better ({listed(names)})"] if names else []
-    if below and len(below) < len(verdict["ranking"]):
-        does = "does" if len(below) == 1 else "do"
-        row = f"{below[0]['sanity']} ({number(below[0]['sanity_score'])}), which needs no network"
-        clauses.append(f"{several([entry['loss'] for entry in below])} {does} not beat {row}")
-    return "; ".join(clauses)
+    if not names:
+        return ""
+    everyone = len(below) == len(verdict["ranking"])
+    who = "No loss beats" if everyone else f"{verdict['ranking'][0]['loss']}, the best loss, does not beat"
+    best = f", {_metric(verdict)} {number(below[0]['sanity_score'])}" if below else ""
+    return f"{who} what can be had without a network ({listed(names)}{best})"
+
+
+def _below(verdict: Mapping[str, Any]) -> str:
+    below = verdict["below_sanity"]
+    if not below or len(below) == len(verdict["ranking"]):
+        return ""
+    does = "does" if len(below) == 1 else "do"
+    row = f"{below[0]['sanity']} ({number(below[0]['sanity_score'])}), which needs no network"
+    return f"{several([entry['loss'] for entry in below])} {does} not beat {row}"
 
 
 def _resolution(verdict: Mapping[str, Any]) -> str:

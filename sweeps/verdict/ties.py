@@ -37,7 +37,8 @@ GROUPS_RULE = (
 )
 TOGETHER, APART = "blocks", "pairs"
 _WHY = {
-    TOGETHER: "all losses' spreads over {unit}s are taken together ({df} degrees of freedom), since they stray alike{p}",
+    TOGETHER: "all losses' spreads over {unit}s are taken together ({df} degrees of freedom), since nothing shows that they stray "
+    "unequally{p}",
     APART: "each pair stands on its own differences, since losses stray unequally{p}",
 }
 _NOTHING = "each pair stands on its own differences, since no two losses have runs of their own on two common {unit}s"

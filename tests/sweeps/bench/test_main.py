@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sweeps.bench.__main__ import main
+from sweeps.bench.arguments import make_parser
 from sweeps.bench.processes import TimerProcess
 from sweeps.bench.step import StepBench, our_timer, plain_step, plain_timer
 
@@ -62,7 +63,19 @@ def test_it_runs_without_the_rest_of_the_house():
     assert "bce" in told and "naive" in told and "MONAI" not in told
 
 
-def test_an_unknown_loss_is_refused(capsys):
+def test_an_unknown_loss_is_refused_with_the_nearest(capsys):
     with pytest.raises(SystemExit):
-        main(["loss", "--loss", "hinge"])
-    assert "invalid choice: 'hinge'" in capsys.readouterr().err
+        main(["loss", "--loss", "focl"])
+    assert "unknown loss 'focl'; allowed: bce, dice, " in (said := capsys.readouterr().err) and said.endswith("did you mean 'focal'?\n")
+
+
+@pytest.mark.parametrize("kind", ["step", "loss", "score"])
+@pytest.mark.parametrize("prog", ["python -m sweeps.bench", "sweeps bench"])
+def test_help_calls_the_program_as_it_was_called_and_has_an_example_that_parses(kind, prog, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([kind, "--help"], prog=prog)
+    said = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0 and said.startswith(f"usage: {prog} {kind} [-h]")
+    assert "hausdorff" not in said and (kind != "loss" or "--loss LOSS" in said)
+    example = said.split(f"Example: {prog} ")[1]
+    assert make_parser(prog).parse_args(example.split()).what == kind

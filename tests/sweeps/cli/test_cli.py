@@ -129,12 +129,14 @@ def test_crops_larger_than_the_sections_are_refused_with_the_largest(run: Any, t
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("status", "nowhere"), 4, "nowhere holds no sweep"),
-        (("rerun", "nowhere"), 4, "nowhere holds no sweep"),
-        (("resume", "nowhere"), 4, "nowhere holds no sweep"),
+        (("status", "nowhere"), 4, "nowhere: no such folder"),
+        (("rerun", "nowhere"), 4, "nowhere: no such folder"),
+        (("resume", "nowhere"), 4, "nowhere: no such folder"),
         (("launch", "demoo"), 2, "did you mean 'demo'"),
         (("launch", "demo", "--data", "no-such-folder"), 2, "no-such-folder"),
-        (("best", "nowhere", "--by", "luck"), 2, "score or time"),
+        (("report", "nowhere"), 4, "nowhere: no such folder"),
+        (("best", ".", "--by", "luck"), 2, "score or time"),
+        (("best", "."), 4, "holds no sweep"),
         (("luanch", "demo"), 2, "launch"),
     ],
 )

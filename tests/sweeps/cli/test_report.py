@@ -1,13 +1,15 @@
 """The verb report: several sweeps, and what W&B's answer makes of the exit code."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from sweeps.cli import app
+from sweeps.cli import app, main
+from sweeps.report import comparison_sides
 from sweeps.tracking import publish as publishing
 from sweeps.tracking.publish import Published
 from tests.sweeps.report.sample import make_record
@@ -21,7 +23,8 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     records = {
         folder: sweep(folder, data=data) for folder, data in ((tmp_path / "a-001", OTHER), (tmp_path / "b-001", {"sha256": "0" * 64}))
     }
-    monkeypatch.setattr("sweeps.report.comparison_sides.load_results", lambda folder: records[folder])
+    real = comparison_sides.load_results
+    monkeypatch.setattr(comparison_sides, "load_results", lambda folder: records[folder] if folder in records else real(folder))
     return [str(folder) for folder in records]
 
 
@@ -70,8 +73,27 @@ def test_one_report_is_made_before_it_is_sent(
 
     monkeypatch.setattr("sweeps.closing.close_sweep", close)
     folder = make_record(tmp_path / name, pictures=False).folder
+    folder.mkdir(exist_ok=True)
     found, said = run(str(folder), "--wandb")
     assert (found, made, published) == (code, [folder], [folder]) and words in said and "bce is best." in said
+
+
+def test_a_folder_that_is_left_out_makes_the_command_fail_and_not_the_page(two: list[str], tmp_path: Path) -> None:
+    (tmp_path / "c-001").mkdir()
+    for words in ([*two, str(tmp_path / "c-01")], [*two, str(tmp_path / "c-001"), "--json"]):
+        code, said = run(*words, "--out", str(tmp_path / "both.html"))
+        assert code == 4 and (tmp_path / "both.html").is_file()
+    assert [each["why"][:14] for each in json.loads(said)["left_out"]] == ["holds no sweep"]
+    code, said = run(*two, str(tmp_path / "c-01"))
+    assert f"left out: {tmp_path / 'c-01'}: no such folder; did you mean {tmp_path / 'c-001'}?" in said
+    assert run(*two, two[0])[0] == 0, "what is named twice is there"
+
+
+def test_a_page_inside_a_sweep_is_refused_by_the_command(two: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(sys, "argv", ["sweeps", "report", *two, "--out", str(Path(two[0]) / "report" / "index.html")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2 and "over files of that sweep" in capsys.readouterr().err and not Path(two[0]).exists()
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,18 @@ import csv
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from sweeps.record import NoSweep, SweepRecord
 from sweeps.report import comparison, comparison_sides, comparison_transfer
-from sweeps.report.comparison import default_page, write_comparison
+from sweeps.report.comparison import NothingToCompare, PageInSweep, default_page, write_comparison
 from sweeps.verdict.compose import compute_verdict
+from tests.sweeps.given import lost_ledger
 from tests.sweeps.report.reading import read_page
 from tests.sweeps.report.sample import DATA, SIX, make_record
+from tests.sweeps.small import small_recipe
 
 SECTIONS = (12, 13)
 OTHER = DATA | {"name": "fly", "sha256": "f" * 64}
@@ -67,6 +70,96 @@ def test_the_page_is_complete_in_itself(shown: Any, tmp_path: Path) -> None:
     for name in ("sweeps", "scores", "agreement", "transfer"):
         assert rows(found, name), name
         assert f"-tables/{name}.csv" in page.source and "data:text/csv" in page.source
+
+
+def test_the_page_asks_its_question_and_its_tables_say_what_they_hold(shown: Any, tmp_path: Path) -> None:
+    _, page = shown(sweep(tmp_path / "a-001"), sweep(tmp_path / "b-001", data=OTHER))
+    assert "Whether a winner transfers is not known yet: of 2 sweeps of 2 data sets, no winner has run on other data." in page.text
+    assert "best loss by Membrane Dice" in page.text and "The sweeps." not in page.text
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ((0.70, 0.71, 0.72), "does not transfer to fly ffffffff: it scores less than the winner there, by more than seeds make"),
+        ((0.90, 0.91, 0.92), "transfers to fly ffffffff: it scores no less than the winner there, as far as seeds tell"),
+    ],
+)
+def test_the_heading_answers_whether_the_winner_transfers(scores: tuple[float, ...], said: str, shown: Any, tmp_path: Path) -> None:
+    a, b = sweep(tmp_path / "a-001", folds=1), sweep(tmp_path / "b-001", data=OTHER, folds=1)
+    moved(a, OTHER, *scores)
+    found, page = shown(a, b)
+    assert said in found.clauses[0] and said in page.text.split("Sweeps")[0], "in the heading"
+
+
+def test_the_heading_tells_which_loss_leads_on_one_data_set(shown: Any, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    a, b = sweep(tmp_path / "a-001"), sweep(tmp_path / "b-001")
+    assert "2 sweeps of the same data agree on the loss with the best mean: tversky." in shown(a, b)[1].text
+    other = sweep(tmp_path / "c-001", ("bce", "focal"))
+    assert "do not agree on the loss with the best mean: tversky and bce." in shown(a, other)[1].text
+    assert "d-001 has no winner yet; elsewhere tversky" in shown(a, replace(sweep(tmp_path / "d-001"), trials=()))[1].text
+
+
+@pytest.mark.parametrize("place", ["report/index.html", "new/both.html", "../a-001/both.html", "../link/both.html"])
+def test_nothing_in_a_sweeps_own_folder_is_written(place: str, shown: Any, tmp_path: Path) -> None:
+    a, b = sweep(tmp_path / "a-001"), sweep(tmp_path / "b-001", data=OTHER)
+    own = a.folder / "report" / "index.html"
+    own.parent.mkdir(parents=True)
+    own.write_text("its own")
+    (tmp_path / "link").symlink_to(a.folder)
+    for records in ((a, b), (b, a)):
+        with pytest.raises(PageInSweep, match=r"would be written into .*a-001, over files of that sweep.*such as both\.html"):
+            shown(*records, out=a.folder / place)
+    assert own.read_text() == "its own" and len(list(a.folder.rglob("*"))) == 2
+
+
+def test_a_page_whose_tables_would_lie_in_a_sweep_is_refused(shown: Any, tmp_path: Path) -> None:
+    with pytest.raises(PageInSweep, match="x-tables"):
+        shown(sweep(tmp_path / "x-tables"), sweep(tmp_path / "b-001", data=OTHER), out=tmp_path / "x.html")
+
+
+def test_links_are_quoted_and_lead_to_what_is_there(shown: Any, tmp_path: Path) -> None:
+    a, b = sweep(tmp_path / "a#1"), sweep(tmp_path / "b-001", data=OTHER)
+    (a.folder / "report").mkdir(parents=True)
+    (a.folder / "report" / "index.html").write_text("its own")
+    found, page = shown(a, b, out=tmp_path / "out" / "a#b: 50%.html")
+    links = [element["href"] for element in page.of("a") if not element["href"].startswith(("#", "data:"))]
+    assert "../a%231/report/index.html" in links and len(links) == 5, "b-001 has no report of its own"
+    for link in links:
+        assert (found.page.parent / unquote(link)).is_file() and not urlsplit(link).scheme and not urlsplit(link).fragment, link
+
+
+def test_a_sweep_is_called_by_its_folder_and_told_apart(shown: Any, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    copied = replace(sweep(tmp_path / "copy-001"), name="a-001")
+    found, page = shown(sweep(tmp_path / "a-001"), copied, sweep(tmp_path / "x" / "b-001"), sweep(tmp_path / "y" / "b-001"))
+    assert [side.label for side in found.sides] == ["a-001", "copy-001", "x/b-001", "y/b-001"]
+    assert page.text.count("recorded as a-001") == 1
+
+
+def test_folders_of_the_same_name_and_parent_are_numbered() -> None:
+    folders = [Path("one/x/a-001"), Path("two/x/a-001"), Path("b-001")]
+    assert comparison_sides._labels(folders) == ["x/a-001 (1)", "x/a-001 (2)", "b-001"]
+
+
+def test_a_setting_that_an_older_recipe_did_not_record_is_no_difference(shown: Any, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    resolved = small_recipe().resolved()
+    older = {**resolved, "search": {key: value for key, value in resolved["search"].items() if key != "allocation"}}
+    other = {**resolved, "train": {**resolved["train"], "epochs": 7}}
+    a, b, c = (
+        replace(sweep(tmp_path / f"{name}-001"), recipe=recipe) for name, recipe in zip("abc", (resolved, older, other), strict=True)
+    )
+    found, page = shown(a, b, c)
+    assert [(row["setting"], row["c-001"]) for row in rows(found, "settings")] == [("train.epochs", "7")]
+    assert "1 setting on which the recipes differ" in page.text
+    unreadable = replace(b, recipe={**older, "search": {**older["search"], "sampler": "gone"}})
+    found, page = shown(a, unreadable)
+    assert ("search.sampler", "gone") in [(row["setting"], row["b-001"]) for row in rows(found, "settings")] and not page.faults
 
 
 def test_an_empty_cell_holds_the_command_that_would_fill_it(shown: Any, tmp_path: Path) -> None:
@@ -142,18 +235,35 @@ def test_damaged_and_repeated_folders_are_said_and_the_rest_stands(shown: Any, t
     broken.mkdir()
     for name, text in (("recipe.resolved.yaml", "{}"), ("provenance.json", "{}"), ("data.json", "[]")):
         (broken / name).write_text(text)
-    a = sweep(tmp_path / "a-001")
-    found, page = shown(a, broken, tmp_path / "nowhere", a)
-    assert [each.folder.name for each in found.unread] == ["broken", "nowhere", "a-001"] and [side.label for side in found.sides] == [
-        "a-001"
-    ]
-    for words in ("damaged, or of another version", "holds no sweep", "named twice"):
+    (tmp_path / "none").mkdir()
+    a, b = sweep(tmp_path / "a-001"), sweep(tmp_path / "b-001")
+    lost = lost_ledger(tmp_path / "lost-001")
+    found, page = shown(a, broken, tmp_path / "nowhere", tmp_path / "none", lost, a, b)
+    assert [each.folder.name for each in found.unread if not each.repeated] == ["broken", "nowhere", "none", "lost-001"]
+    assert [each.folder for each in found.unread if each.repeated] == [a.folder] and [side.label for side in found.sides] == [
+        "a-001", "b-001"
+    ]  # fmt: skip
+    for words in (
+        "damaged, or of another version",
+        "nowhere: no such folder",
+        "none: holds no sweep",
+        "named twice",
+        "events.jsonl is missing",
+    ):
         assert words in page.text, words
-    assert rows(found, "sweeps") and "there is one sweep" in page.text
+    assert rows(found, "sweeps")
+
+
+def test_one_sweep_alone_is_no_comparison(shown: Any, tmp_path: Path) -> None:
+    a = sweep(tmp_path / "a-001")
+    for others in ((tmp_path / "a-01",), (a,)):
+        with pytest.raises(NothingToCompare, match=r"only .*a-001 can be shown, and a comparison takes two:(.|\n)*sweeps report .*a-001"):
+            shown(a, *others)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_to_compare_is_an_error_that_names_each_folder(tmp_path: Path) -> None:
-    with pytest.raises(NoSweep, match=r"none of these folders(.|\n)*nowhere holds no sweep(.|\n)*neither holds no sweep"):
+    with pytest.raises(NoSweep, match=r"none of these folders(.|\n)*nowhere: no such folder\n(.|\n)*neither: no such folder"):
         write_comparison([tmp_path / "nowhere", tmp_path / "neither"])
     assert not list(tmp_path.iterdir())
 
@@ -194,9 +304,9 @@ def test_names_from_elsewhere_cannot_break_the_page(shown: Any, tmp_path: Path) 
     from dataclasses import replace
 
     bad = "<script>alert(1)</script>\u202e=1+1"
-    record = sweep(tmp_path / "a-001")
+    record = sweep(tmp_path / "<img src=x onerror=alert(2)>")
     found, page = shown(replace(record, name=bad, data=DATA | {"name": bad}), sweep(tmp_path / "b-001", data=OTHER))
-    assert "<script>alert" not in page.source and "\u202e" not in page.source and len(page.of("script")) == 1
+    assert "<script>alert" not in page.source and not page.of("img") and "\u202e" not in page.source and len(page.of("script")) == 1
     assert not any(row["sweep"].startswith("=") for row in rows(found, "sweeps"))
 
 

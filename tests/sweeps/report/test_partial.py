@@ -33,12 +33,13 @@ def keep_counted(record: SweepRecord, counted: np.ndarray) -> None:
 
 
 def best(record: SweepRecord) -> tuple[LossView, TrialRecord]:
-    return pictures.shown(survey(record, compute_verdict(record)))[0]
+    loss, runs = pictures.shown(survey(record, compute_verdict(record)))[0]
+    return loss, runs[0]
 
 
 def best_plate(record: SweepRecord) -> pictures.Plate:
     loss, trial = best(record)
-    return pictures.plate(loss, trial, pictures.titled_sections(trial), "figures/best.png")
+    return pictures.plate(loss, trial, pictures.titled_sections([trial]), "figures/best.png")
 
 
 def half_known() -> np.ndarray:
@@ -81,7 +82,7 @@ def test_a_score_that_is_not_stored_is_of_known_pixels(record: SweepRecord) -> N
         found = kept["probability"][..., :32] >= 255 * trial.result["scores"]["threshold"]
         truth = kept["membrane"][..., :32]
     dice = [2 * (f & t).sum() / (f.sum() + t.sum()) for f, t in zip(found, truth, strict=True)]
-    titles = [title for title, _ in pictures.titled_sections(trial)]
+    titles = [title for title, _ in pictures.titled_sections([trial])]
     assert [float(title.partition(";")[0].split()[-1]) for title in titles] == pytest.approx(sorted(dice, reverse=True), abs=6e-4)
 
 

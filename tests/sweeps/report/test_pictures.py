@@ -71,14 +71,34 @@ def test_the_best_section_comes_first_and_each_has_five_pictures(record: SweepRe
     ]
     rows.append({"section": 25, "membrane_dice": 0.5})
     trials = tuple(replace(t, result=t.result | {"per_section": rows}) if t.result else t for t in record.trials)
-    loss, trial = next(pair for pair in pictures.shown(looked(replace(record, trials=trials))) if pair[0].name == "bce")
-    plate = pictures.plate(loss, trial, pictures.titled_sections(trial), "figures/x.png")
+    loss, (trial, *_) = next(pair for pair in pictures.shown(looked(replace(record, trials=trials))) if pair[0].name == "bce")
+    plate = pictures.plate(loss, trial, pictures.titled_sections([trial]), "figures/x.png")
     assert [row.title.split(":")[0] for row in plate.rows] == words
     assert "membrane Dice .900, V_rand .950; " in plate.rows[0].title and "V_rand" not in plate.rows[-1].title or len(words) == 1
     assert "cells merged" in plate.rows[0].title
     for row in plate.rows:
         assert [picture.label for picture in row.pictures] == ["Image", "Truth", "Prediction", "Difference", "Cells"]
         assert all(picture.alt.startswith(f"{picture.label}: ") for picture in row.pictures)
+
+
+def test_three_best_and_three_worst_sections_of_a_loss_are_shown_where_its_runs_kept_as_many(tmp_path: Path) -> None:
+    record = make_record(tmp_path / "demo-001", losses=THREE, trials=1, seeds=3, epochs=2, pictures=False)
+    kept = {"bce-f0-s0": (1, 2), "bce-f0-s1": (2, 3, 4, 5), "bce-f0-s2": (6, 7, 8)}
+    keep(record, kept)
+    rows = [{"section": number, "membrane_dice": 1 - 0.1 * number} for number in range(1, 9)]
+    trials = tuple(replace(t, result=t.result | {"per_section": rows}) if t.result else t for t in record.trials)
+    runs = [trial for name in kept for trial in trials if trial.trial_id == name]
+    loss = looked(record).losses[0]
+    titled = pictures.titled_sections(runs)
+    assert [section.number for _, section in titled] == [1, 2, 3, 6, 7, 8], "the middle ones are left out"
+    begins = ["Best section 1", "2nd best section 2", "3rd best section 3 (bce-f0-s1)", "3rd worst section 6 (bce-f0-s2)"]
+    begins += ["2nd worst section 7 (bce-f0-s2)", "Worst section 8 (bce-f0-s2)"]
+    assert [title.split(":")[0] for title, _ in titled] == begins
+    small = pictures.plate(loss, runs[0], titled, "x.png", max_bytes=1)
+    assert [row.title.split(":")[0] for row in small.rows] == [begins[0], begins[-1]], "best and worst are there in any case"
+    whole = pictures.plate(loss, runs[0], titled, "x.png")
+    size = sum(len(picture.uri) for row in whole.rows for picture in row.pictures)
+    assert len(whole.rows) == 6 and size < pictures.MAX_BYTES
 
 
 @pytest.mark.parametrize(
@@ -142,8 +162,8 @@ def test_many_losses_are_drawn_smaller(record: SweepRecord, monkeypatch: pytest.
 
 
 def test_the_file_of_a_plate_holds_each_panel_as_it_is(record: SweepRecord, tmp_path: Path) -> None:
-    _, trial = pictures.shown(looked(record))[0]
-    titled = pictures.titled_sections(trial)
+    _, runs = pictures.shown(looked(record))[0]
+    titled = pictures.titled_sections(runs[:1])
     picture_files.save_plate(tmp_path / "plate.png", titled)
     sheet = read_png((tmp_path / "plate.png").read_bytes())
     times = picture_files.MIN_PX // 64

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def test_three_answers_in_words_that_never_mix(overview: Overview):
     assert cost_said.startswith("tversky is cheapest (0.6") and "each other loss is slower" in cost_said
     assert step_said and "By steps: " in soon_said
     assert "How many" not in speed_tables.MEANING and "the other two say nothing of" in speed_tables.MEANING
-    assert "The target: membrane Dice 0.62 on the calibration sections, given" in speed_tables.section(overview).target
+    assert "The target: membrane Dice .62 on the calibration sections, given" in speed_tables.section(overview).target
 
 
 def test_where_none_can_be_told_apart_none_is_called_fastest(overview: Overview):
@@ -101,16 +102,37 @@ def test_tables_and_data_hold_every_answer(overview: Overview):
     assert len(missed) == 1
 
 
-def test_a_part_without_an_answer_says_why_and_the_others_stand(tmp_path: Path):
+def test_a_part_without_an_answer_says_why_once_and_the_others_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     record = make(tmp_path / "demo-001")
     overview = survey(record, judged(record))
     said = dict(speed_tables.statements(overview))["The loss alone"]
-    assert said.startswith("No answer: what the losses cost has not been measured; `sweeps bench loss")
+    assert said.startswith("No answer: what the losses cost has not been measured; `sweeps bench loss --results demo-001`")
     with pytest.raises(NothingToShow, match="has not been measured"):
         speed_tables.grid_loss(overview)
     for layout in (WIDE, NARROW):
         texts = " ".join(text.get_text() for text in speed_figure.draw(overview, layout).axes[0].texts)
-        assert "what the losses cost has not been measured;" in texts
+        assert "no answer" in texts and "measured" not in texts, "the reason stands beside the figure, once"
+    monkeypatch.setattr(build, "NARROW", WIDE)
+    page = read_page(write_report(record, judged(record), record.folder))
+    text = re.sub(r"<svg.*?</svg>", "", page.source, flags=re.DOTALL)
+    assert text.count("what the losses cost has not been measured") == 1
+    assert "<code>sweeps bench loss --results demo-001</code>" in text and " DIR" not in text
+
+
+def test_who_comes_first_without_the_smallest_median_is_not_said_to_have_it(overview: Overview):
+    tie = {"loss": "focal", "state": "tied", "value": 1.4, "values": [1.4]}
+    first = {"loss": "bce", "state": "fastest", "value": 1.5, "values": [1.5]}
+    answer = {"reason": None, "fastest": "bce", "ties": ["focal"], "rows": [first, tie], "noise": None, "note": "n"}
+    speed = overview.verdict["speed"] | {"step_cost": answer}
+    told = speed_tables.statements(replace(overview, verdict={**overview.verdict, "speed": speed}))[1][1]
+    assert told.startswith("No loss is quickest: bce comes first run by run, not by the medians (1.5 ms a step)")
+
+
+def test_what_is_said_of_memory_stands_where_memory_is_shown(overview: Overview):
+    assert "memory is the worker" in speed_tables.grid_step(overview).caption
+    assert "memory" not in speed_figure.caption(overview)
+    share = dict(speed_tables.statements(overview))["The loss alone"]
+    assert "A call is " in share or "of a training step" not in share
 
 
 @pytest.mark.parametrize("verdict", [{}, {"speed": None}, {"speed": {}}])

@@ -9,8 +9,11 @@ from sweeps.record import SweepRecord
 from sweeps.report import critical_difference, differences, history, statistics, tables, write_report
 from sweeps.report.canvas import NARROW, WIDE, Layout, NothingToShow
 from sweeps.report.overview import Overview, survey
-from sweeps.report.wording import say_chance
+from sweeps.report.wording import bare, say_chance, with_scores
 from sweeps.verdict.compose import compute_verdict
+from sweeps.verdict.contenders import gather
+from sweeps.verdict.paired import differences as differences_of
+from sweeps.verdict.paired import estimate
 from tests.sweeps.report.reading import read_page
 from tests.sweeps.report.sample import SIX, make_record
 
@@ -89,13 +92,29 @@ def test_how_it_was_judged_is_said(record: SweepRecord) -> None:
     found = compute_verdict(record)
     said = dict(statistics.statements(survey(record, found)))
     assert said["Independent"].startswith("3 seeds a loss, all on one test fold")
-    assert found["test"]["why"] in said["Test"] and said["Test"].startswith("Paired t over seeds, n = 3")
+    assert with_scores(found["test"]["why"]) in said["Test"] and said["Test"].startswith("Paired t over seeds, n = 3")
     alone = sum(pair["p"] < 0.05 for pair in found["pairs"])
     kept = sum(pair["significant"] for pair in found["pairs"])
     assert said["Many comparisons"].startswith("15 pairs were tested")
     assert f"; {alone} " in said["Many comparisons"] and f"alone, {kept} " in said["Many comparisons"]
-    assert "found 80% of the time" in said["What could have been found"]
+    assert "would have been found four times in five" in said["What could have been found"]
+    assert "no difference larger" not in said["What could have been found"], "one in five is missed"
     assert {"Intervals", "Chance of being better", "Between seeds"} < set(said)
+
+
+@pytest.mark.parametrize(("p", "doubt"), [(0.009, False), (0.01, True), (0.058, True), (0.1, False), (None, False)])
+def test_a_doubt_about_equal_spreads_tells_each_pair_alone(record: SweepRecord, p: float | None, doubt: bool) -> None:
+    found = compute_verdict(record)
+    pairs = [pair | {"winner": pair["a"]} for pair in found["pairs"][:2]] + found["pairs"][2:]
+    test = found["test"] | {"alike_p": p, "spread": "blocks"}
+    said = dict(statistics.statements(survey(record, found | {"pairs": pairs, "test": test})))["Test"]
+    assert ("by its own differences alone" in said) == doubt
+    if doubt:
+        pair = pairs[0]
+        values = {c.loss: c.values("membrane_dice") for c in gather(record, "membrane_dice").contenders}
+        own = estimate(differences_of(values[pair["a"]], values[pair["b"]]), by_fold=False).p
+        assert own is not None and f"{pair['a']} over {pair['b']} has p {bare(f'{own:.1g}')}" in said
+        assert said.count(" has p ") >= 2
 
 
 def test_of_one_seed_there_is_no_test_and_no_interval(tmp_path: Path) -> None:

@@ -2,14 +2,30 @@
 
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.report.citations import link_in
+from sweeps.report.answers import _reasons
 from sweeps.report.csv_table import CsvTable, guard, to_csv
-from sweeps.report.wording import clean, listed, say, say_parameters, say_range, say_seconds, say_signed, say_value, short
+from sweeps.report.loss_references import papers_in
+from sweeps.report.page import coded
+from sweeps.report.wording import (
+    clean,
+    listed,
+    say,
+    say_parameters,
+    say_range,
+    say_seconds,
+    say_signed,
+    say_value,
+    short,
+    with_minus,
+    with_scores,
+)
+from unet.losses import LOSSES
 
 
 @pytest.mark.parametrize(
@@ -55,6 +71,7 @@ def test_seconds(seconds: float, said: str) -> None:
         (3, "3"),
         (12345.0, "1.2e4"),
         ("image", "image"),
+        (True, "true"),
         (0.0, "0"),
     ],
 )
@@ -108,12 +125,47 @@ def test_rows_have_as_many_values_as_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "link"),
+    ("source", "text", "link"),
     [
-        ("Lin et al. 2017 (arXiv 1708.02002), eq. 5", "https://arxiv.org/abs/1708.02002"),
-        ("Isensee et al. 2021 (doi 10.1038/s41592-020-01008-z), methods", "https://doi.org/10.1038/s41592-020-01008-z"),
-        ("thesis eq. 5", ""),
+        ("Lin et al. 2017 (arXiv 1708.02002), eq. 5", "Lin TY, Goyal P", "https://arxiv.org/abs/1708.02002"),
+        ("Isensee et al. 2021 (doi 10.1038/s41592-020-01008-z), methods", "Isensee F", "https://doi.org/10.1038/s41592-020-01008-z"),
+        ("thesis eq. 5", "thesis eq. 5", ""),
     ],
 )
-def test_sources_are_linked(source: str, link: str) -> None:
-    assert link_in(source) == link
+def test_sources_are_whole_references(source: str, text: str, link: str) -> None:
+    (paper,) = papers_in(source)
+    assert paper.text.startswith(text) and paper.link == link
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_loss_of_the_registry_has_a_reference(name: str) -> None:
+    """A loss with a new paper needs its full reference in sweeps.report.loss_references."""
+    for paper in papers_in(LOSSES[name].source):
+        assert paper.text != LOSSES[name].source and paper.link, name
+        assert not re.search(r"\bdoi\b|arXiv", paper.text), "the link is beside it"
+
+
+def test_texts_of_the_verdict_are_written_as_the_page_writes() -> None:
+    assert with_minus("smooth from 4.2e-5 to 12") == "smooth from 4.2e\u22125 to 12"
+    assert (
+        with_scores("no loss reaches membrane Dice 0.6717 on its sections", 0.67171) == "no loss reaches membrane Dice .672 on its sections"
+    )
+    assert with_scores("0.6901 + 0.95 x (1.2 - 10.5); v0.3, 2.0.1") == ".6901 + .95 x (1.2 - 10.5); v0.3, 2.0.1"
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("none of its trials has a membrane_dice: 1 failed (nan 1)", "none of its trials has a score: 1 failed (nan)"),
+        ("3 failed (nan 2, memory 1), 1 complete", "3 failed (2 nan, 1 memory), 1 complete"),
+        ("12 failed (nan 2, io 10)", "12 failed (2 nan, 10 io)"),
+        ("not run yet", "not run yet"),
+    ],
+)
+def test_reasons_can_be_read(reason: str, said: str) -> None:
+    assert _reasons(reason) == said
+
+
+def test_commands_in_a_text_are_set_as_code_and_nothing_gets_through() -> None:
+    assert coded("`sweeps bench` <b>, `a <i>`") == "<code>sweeps bench</code> &lt;b&gt;, <code>a &lt;i&gt;</code>"
+    assert coded("a lone ` stays") == "a lone ` stays"
