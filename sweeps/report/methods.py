@@ -76,7 +76,7 @@ def _network(overview: Overview) -> list[str]:
 
 def _scheduled(train: Mapping[str, Any]) -> str:
     """How the learning rate went on; records of before there was a choice say nothing of it."""
-    schedules = {"constant": " and constant", "cosine": ", lowered to 0 along a cosine (Loshchilov and Hutter 2017)"}
+    schedules = {"constant": " and kept constant", "cosine": ", lowered to 0 along a cosine (Loshchilov and Hutter 2017)"}
     return schedules.get(str(train.get("schedule")), "")
 
 
@@ -148,10 +148,12 @@ def _circumstances(overview: Overview) -> list[str]:
     sentences = []
     if met("device"):
         precision = f" in {met('precision')}" if met("precision") else ""
-        device = met("device").replace("cpu", "the CPU")
         torch = f" with PyTorch {met('torch')} (Paszke et al. 2019)" if met("torch") else ""
         processor = clean(dig(overview.record.provenance, "hardware.processor", ""), 100)
-        sentences.append(f"Training ran on {device}{precision}{torch}" + (f" (processor: {processor})." if processor else "."))
+        on_cpu = met("device") == "cpu"
+        device = "the CPU" + (f" ({processor})" if processor else "") if on_cpu else met("device")
+        beside = f"; the machine's processor is {processor}" if processor and not on_cpu else ""
+        sentences.append(f"Training ran on {device}{precision}{torch}{beside}.")
     seconds = [value for trial in overview.record.trials if (value := finite(dig(trial.result, "seconds.wall"))) is not None]
     if seconds:
         sentences.append(f"The trials took {say_seconds(sum(seconds))} in all.")

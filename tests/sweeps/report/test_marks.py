@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 
 from sweeps.parameters import parameters_that_mattered
 from sweeps.record import SweepRecord, TrialRecord
@@ -81,10 +82,11 @@ def test_finalists_have_an_axis_of_their_own_and_words_stand_beside_it(overview:
     scores = [overview.score(trial) for loss in overview.losses for trial in loss.finalists]
     low, high = finalists.get_xlim()
     assert all(score is not None and low <= score <= high for score in scores)
-    words = [text for text in search.texts if "above" in text.get_text() or "below" in text.get_text()]
+    notes = [text for text in search.texts if isinstance(text, Annotation)]
+    words = [text for text in notes if "above" in text.get_text() or "below" in text.get_text()]
     assert words, "0.95 of a failed trial is off the scale"
     for text in words:
-        assert text.get_ha() == "right" and text.xyann[0] < 0, "outside the axes"
+        assert text.get_horizontalalignment() == "right" and text.xyann[0] < 0, "outside the axes"
     assert "Words beside the axis" in strips.caption(overview)
 
 

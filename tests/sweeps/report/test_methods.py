@@ -71,7 +71,7 @@ def test_importance_is_cited_where_it_is_shown(record: SweepRecord) -> None:
     ("section", "values", "said"),
     [
         ("train", {"schedule": "cosine"}, "lowered to 0 along a cosine (Loshchilov and Hutter 2017)"),
-        ("train", {"schedule": "constant"}, "and constant"),
+        ("train", {"schedule": "constant"}, "(logarithmic) and kept constant, for"),
         ("search", {"early_stop": None}, "Trials were chosen by Membrane Dice"),
         ("search", {"early_stop": {"kind": "asha", "grace_epochs": 6, "factor": 3}}, "Trials were chosen by Membrane Dice"),
         ("search", {}, "Trials were stopped and chosen by Membrane Dice"),
@@ -115,7 +115,7 @@ def test_repeats_missing_runs_and_failures_are_told(record: SweepRecord) -> None
 def test_labels_that_were_generated_are_no_labels_that_are(record: SweepRecord) -> None:
     made = replace(record, data=record.data | {"membrane_rule": "generated with the sections: membrane is 24.71% of pixels"})
     assert "The labels were generated with the sections: membrane is 24.71% of pixels." in told(made)[0]
-    assert "Training ran on the CPU in bf16" in told(record)[0]
+    assert "Training ran on the CPU (a processor with AVX-512 bf16) in bf16 with" in told(record)[0]
 
 
 def test_commands_are_those_that_can_run(record: SweepRecord) -> None:

@@ -19,6 +19,7 @@ from sweeps.report import contours, importance, parallel, slices, write_report
 from sweeps.report.canvas import NARROW, WIDE, NothingToShow, to_svg
 from sweeps.report.overview import Overview, survey
 from sweeps.report.parameter_views import views
+from sweeps.report.wording import with_minus
 from sweeps.search.unit import from_unit
 from tests.sweeps.report.reading import read_page
 from tests.sweeps.report.sample import make_record
@@ -229,7 +230,7 @@ def test_the_page_has_the_section_with_its_words_and_data(page_record: SweepReco
     page = read_page(index)
     assert not page.faults
     assert any(link.get("href") == "#parameters" for link in page.of("a"))
-    assert told["losses"]["focal"]["flat"]["words"] in page.text
+    assert with_minus(told["losses"]["focal"]["flat"]["words"]) in page.text
     assert told["tie_rule"] in page.text
     for part in PARTS:
         rows = (index.parent / "tables" / f"{part.NAME}.csv").read_text().splitlines()
