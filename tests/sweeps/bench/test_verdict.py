@@ -109,6 +109,7 @@ def test_names_and_units_change_nothing() -> None:
 
 def test_the_command_simulates_by_a_sweeps_own_spread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = make_record(tmp_path / "demo-001", losses=("bce", "dice", "iou"), trials=1, seeds=2, folds=2, epochs=2, pictures=False)
+    record.folder.mkdir(exist_ok=True)
     monkeypatch.setattr("sweeps.bench.verdict_spread.load_results", lambda folder: record)
     words = ["bench", "verdict", str(record.folder), "--sweeps", "20"]
     told = CliRunner().invoke(app, words, catch_exceptions=False)
@@ -124,6 +125,7 @@ def test_the_command_simulates_by_a_sweeps_own_spread(tmp_path: Path, monkeypatc
 
 def test_a_sweep_on_one_fold_tells_no_spread_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = make_record(tmp_path / "demo-001", losses=("bce", "dice"), trials=1, seeds=3, folds=1, epochs=2, pictures=False)
+    record.folder.mkdir(exist_ok=True)
     monkeypatch.setattr("sweeps.bench.verdict_spread.load_results", lambda folder: record)
     with pytest.raises(NoSpread, match="2 seeds x 2 folds.*bce 3, dice 3") as fault:
         CliRunner().invoke(app, ["bench", "verdict", str(record.folder)], catch_exceptions=False)
